@@ -1,5 +1,6 @@
 // The candidates of a column as cards, the best by the rules first.
 
+import { remember } from "/page/editing/undo.js";
 import { signed } from "/page/music/colours.js";
 import { byId, showError, make, announce, icon } from "/page/elements.js";
 import { toggleKept } from "/page/panels/history.js";
@@ -42,6 +43,12 @@ export function candidateCards(column) {
   return { element, show, showLive };
 }
 
+/** What a candidate is called. */
+export function candidateName({ way, rewritten, number, isEdited }) {
+  const name = way ?? (rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
+  return isEdited ? `${name}, edited` : name;
+}
+
 // Reorder the cards, and keep the focus.
 function arrange(list, cards) {
   if (cards.length === list.children.length && cards.every((card, at) => list.children[at] === card)) return;
@@ -51,21 +58,27 @@ function arrange(list, cards) {
 }
 
 function createCard(column, candidate) {
+  // An edit replaces the candidate by another with its id.
+  const now = () => column.candidates.find((one) => one.id === candidate.id);
   const line = make("span", { class: "card-line" }, make("span", { class: "card-name" }), make("b", { class: "card-total" }));
-  const open = make("button", { type: "button", class: "card-show", onclick: () => showCandidate(column, candidate) }, line, smallRoll(candidate, candidate.melody.length));
-  const sound = make("button", { type: "button", class: "icon card-play", onclick: () => toggle(column, candidate) });
-  const star = make("button", { type: "button", class: "icon keep", onclick: () => toggleKept(column, candidate) }, icon("star"));
-  const close = make("button", { type: "button", class: "icon close", onclick: () => discard(column, candidate) }, icon("close"));
+  const open = make("button", { type: "button", class: "card-show", onclick: () => showCandidate(column, now()) }, line);
+  const sound = make("button", { type: "button", class: "icon card-play", onclick: () => toggle(column, now()) });
+  const star = make("button", { type: "button", class: "icon keep", onclick: () => toggleKept(column, now()) }, icon("star"));
+  const close = make("button", { type: "button", class: "icon close", onclick: () => discard(column, now()) }, icon("close"));
   return make("div", { class: "card", role: "listitem", data: { candidate: candidate.id, number: candidate.number } }, open,
     make("div", { class: "card-tools" }, sound, star, make("span", { class: "spring" }), close));
 }
 
 function refresh(element, column, candidate, place) {
-  const { way, rewritten, number } = candidate;
-  const name = way ?? (rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
+  const name = candidateName(candidate);
   const isShown = column.chosen === candidate.id, isPlaying = isShown && state.playing && activeColumn() === column;
   element.classList.toggle("shown", isShown);
   element.querySelector(".card-name").textContent = name;
+  if (element.melody !== candidate.melody) {
+    element.melody = candidate.melody;
+    element.querySelector("svg.small")?.remove();
+    element.querySelector(".card-show").append(smallRoll(candidate, candidate.melody.length));
+  }
   element.querySelector(".card-total").textContent = candidate.verdict ? signed(candidate.verdict.total) : "";
   const open = element.querySelector(".card-show");
   open.setAttribute("aria-pressed", String(isShown));
@@ -94,5 +107,6 @@ function discard(column, candidate) {
   column.candidates = column.candidates.filter((one) => one !== candidate);
   if (!shownCandidate(column)) showCandidate(column, ranked(column)[0]);
   emit("columns");
+  remember("Discard a melody");
   announce("Discarded.");
 }

@@ -2,8 +2,10 @@
 
 import { isAborted } from "/page/api.js";
 import { signed } from "/page/music/colours.js";
-import { candidateCards } from "/page/cards.js";
+import { candidateCards, candidateName } from "/page/cards.js";
 import { continueFrom, rewrite } from "/page/compose.js";
+import { change } from "/page/editing/commands.js";
+import { editToolbar, setEditing } from "/page/editing/toolbar.js";
 import { byId, showError, make, debounced } from "/page/elements.js";
 import { toggleKept } from "/page/panels/history.js";
 import { noteAt, pitchName, positionText, melodyUntil } from "/page/music/music.js";
@@ -11,7 +13,7 @@ import { play, stop } from "/page/music/player.js";
 import { RollView } from "/page/music/roll.js";
 import { ScoreView } from "/page/music/score.js";
 import { keyTitle, ruleTitle } from "/page/settings.js";
-import { moveCursor, on, selectBars, shownCandidate, state, emit } from "/page/state.js";
+import { moveCursor, on, pickNotes, selectBars, shownCandidate, state, emit } from "/page/state.js";
 import { downloadButtons } from "/page/download.js";
 
 const MAX_RULES = 4;
@@ -25,7 +27,10 @@ export function initColumns() {
   on("tick", (column) => viewOf(column)?.updateCursor());
   on("selection", (column) => viewOf(column)?.updateSelection());
   on("colour verdicts kept", () => views.forEach((view) => view.updateVerdicts()));
-  on("playing active", () => views.forEach((view) => view.updateButtons()));
+  on("picked", (column) => viewOf(column)?.updatePicked());
+  on("clip", () => views.forEach((view) => view.updatePicked()));
+  on("playing active busy", () => views.forEach((view) => view.updateButtons()));
+  on("editing", () => views.forEach((view) => view.updateEditing()));
   const resized = debounced(() => views.forEach((view) => view.resized()), 180);
   new ResizeObserver(resized).observe(byId("columns"));
 }
@@ -50,8 +55,10 @@ function rebuild() {
 class ColumnView {
   constructor(column) {
     this.column = column;
-    this.score = new ScoreView({ onPick: (tick) => this.#moveTo(tick), onBar: (number) => this.#selectBar(number) });
-    this.roll = new RollView({ label: `Position in the melody: ${column.title}`, onMove: (tick) => this.#moveTo(tick), onSelect: (selection) => this.#select(selection) });
+    const onNotes = (numbers) => this.#pick(numbers), onChange = (kind, changes) => change(column, kind, changes);
+    this.score = new ScoreView({ onPick: (tick) => this.#moveTo(tick), onBar: (number) => this.#selectBar(number), onNotes, onChange });
+    this.roll = new RollView({ label: `Position in the melody: ${column.title}`, onMove: (tick) => this.#moveTo(tick), onSelect: (selection) => this.#select(selection), onPick: onNotes, onChange });
+    this.toolbar = editToolbar(column);
     this.heading = make("h2", {}, column.title);
     this.facts = make("p", { class: "facts" });
     this.total = make("p", { class: "total" });
@@ -61,10 +68,11 @@ class ColumnView {
     this.element = make("article", { class: "column", "aria-label": column.title },
       make("div", { class: "paper-sheet" },
         make("div", { class: "column-head" }, this.heading, this.facts, this.total),
-        this.score.element, this.roll.element, this.noteInfo, this.#tools()),
+        this.score.element, this.roll.element, this.toolbar.element, this.noteInfo, this.#tools()),
       this.cards.element);
     this.element.addEventListener("pointerdown", () => this.#activate());
     this.element.addEventListener("focusin", () => this.#activate());
+    this.updateEditing();
   }
 
   #tools() {
@@ -72,8 +80,9 @@ class ColumnView {
     this.play = make("button", { type: "button", class: "play-column", onclick: () => this.#play() }, "Play");
     this.keep = make("button", { type: "button", "aria-pressed": "false", onclick: () => toggleKept(column, shownCandidate(column)) }, "Keep");
     this.continueButton = make("button", { type: "button", onclick: () => continueFrom(column) }, "Continue from the end");
+    this.editButton = make("button", { type: "button", class: "edit", "aria-pressed": "false", title: "Edit the notes (Ctrl+E)", onclick: () => setEditing(!state.editing) }, "Edit");
     this.rewriteButton = make("button", { type: "button", class: "rewrite", hidden: true, onclick: () => rewrite(column) });
-    return make("div", { class: "tools" }, this.play, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), downloadButtons(column));
+    return make("div", { class: "tools" }, this.play, this.editButton, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), downloadButtons(column));
   }
 
   /** Show the current candidate; while it is being composed, its notes so far. */
@@ -87,9 +96,10 @@ class ColumnView {
     const { melody } = candidate;
     this.roll.selection = column.selection;
     this.roll.tick = column.tick;
+    this.roll.numbers = this.score.numbers = column.numbers ?? [];
     this.roll.show(candidate);
     this.#facts(candidate);
-    this.score.show(melody, candidate.primer_notes).then(() => this.#decorateScore(), (error) => showError("compose-error", error));
+    this.score.show(melody).then(() => this.#decorateScore(), (error) => showError("compose-error", error));
     this.updateVerdicts();
     this.updateButtons();
   }
@@ -103,8 +113,8 @@ class ColumnView {
     this.element.dataset.ready = String(candidate.id);
   }
 
-  #facts({ melody, number, rewritten, way, model }) {
-    const which = way ? way.toLowerCase() : rewritten ? `bars ${rewritten.first}–${rewritten.last} rewritten` : number ? `melody ${number}` : "";
+  #facts(candidate) {
+    const { melody, model } = candidate, name = candidateName(candidate), which = name === "Original" ? "" : name[0].toLowerCase() + name.slice(1);
     const facts = [this.column.note, keyTitle(melody.key), melody.meter, which];
     this.facts.textContent = facts.filter(Boolean).join(" · ");
     this.element.dataset.model = model;
@@ -192,13 +202,32 @@ class ColumnView {
     if (selection) this.rewriteButton.textContent = selection.first === selection.last ? `Rewrite bar ${selection.first}` : `Rewrite bars ${selection.first}–${selection.last}`;
   }
 
+  /** Update after other notes were selected. */
+  updatePicked() {
+    const { numbers = [] } = this.column;
+    this.roll.showPicked(numbers);
+    this.score.showPicked(numbers);
+    this.toolbar.update();
+  }
+
+  /** Update after the editor was switched on or off. */
+  updateEditing() {
+    this.roll.isEdited = this.score.isEdited = state.editing;
+    this.element.classList.toggle("editing", state.editing);
+    this.editButton.setAttribute("aria-pressed", String(state.editing));
+    this.roll.redraw();
+    this.toolbar.update();
+  }
+
   /** Update after another column became active, or playing started or stopped. */
   updateButtons() {
     const isActive = state.columns[state.active] === this.column;
     this.element.classList.toggle("active", isActive);
     this.play.textContent = state.playing && isActive ? "Stop" : "Play";
     this.play.hidden = state.columns.length < 2;
-    this.continueButton.disabled = this.keep.disabled = state.busy || !shownCandidate(this.column);
+    this.continueButton.disabled = this.keep.disabled = this.editButton.disabled = state.busy || !shownCandidate(this.column);
+    this.rewriteButton.disabled = state.busy;
+    this.toolbar.update();
     this.updateSelection();
     this.#showNoteInfo();
     this.#updateContinueButton();
@@ -235,6 +264,12 @@ class ColumnView {
   #select(selection) {
     this.#activate();
     selectBars(this.column, selection);
+    this.toolbar.update();
+  }
+
+  #pick(numbers) {
+    this.#activate();
+    pickNotes(this.column, numbers);
   }
 
   #selectBar(number) {

@@ -1,16 +1,18 @@
-// Compose from the settings into columns of candidates, and rewrite bars of a candidate.
+// Compose from the settings into columns of candidates, and rewrite bars of a candidate around what is locked.
 
 import { streamCandidates, isAborted } from "/page/api.js";
 import { colourBy } from "/page/music/colours.js";
+import { locksBody } from "/page/editing/edits.js";
+import { remember } from "/page/editing/undo.js";
 import { byId, showError, announce } from "/page/elements.js";
 import { noteProbabilities } from "/page/panels/predictions.js";
 import { addToHistory } from "/page/panels/history.js";
 import { toHash } from "/page/link.js";
-import { meterTicks, melodyText, melodyUntil } from "/page/music/music.js";
+import { barsOf, meterTicks, melodyText, melodyUntil } from "/page/music/music.js";
 import { play, autoplay, preload, stop } from "/page/music/player.js";
 import { checkPrimer, primerMelody } from "/page/music/primer.js";
 import { modelTitle, ruleTitle } from "/page/settings.js";
-import { activeColumn, newCandidate, showCandidate, modelNamed, ranked, rulesBody, updateSettings, shownCandidate, state, emit } from "/page/state.js";
+import { activeColumn, newCandidate, selectBars, showCandidate, modelNamed, ranked, rulesBody, updateSettings, shownCandidate, state, emit } from "/page/state.js";
 
 let controller = null, startedAt = 0, lastSeed = null;
 
@@ -56,6 +58,7 @@ export async function compose({ show: number = 0, push = true, autoPlay = false 
   }
   state.active = state.columns.length - 1;
   emit("active");
+  remember("Compose");
   const [first] = state.columns[0].candidates;
   if (first) announce(`${settings.bars} bars composed${isCompared ? " by both models" : settings.count > 1 ? `, ${settings.count} melodies` : ""}.`);
   if (autoPlay) autoplay(activeColumn());
@@ -145,26 +148,34 @@ export function continueFrom(column) {
   compose();
 }
 
-/** Rewrite the selected bars of a column; each melody is added as soon as it is complete. */
-export async function rewrite(column) {
-  const candidate = shownCandidate(column), { selection } = column;
+/** Rewrite all that is not locked: in the selected bars, or in the whole melody. */
+export function rewriteRest(column) {
+  const bars = barsOf(shownCandidate(column)?.melody ?? { meter: "4/4", pickup: 0, length: 0 });
+  return rewrite(column, column.selection ?? { first: bars[0].number, last: bars.at(-1).number });
+}
+
+/** Rewrite bars of a column, those that are selected by default; each melody is added as soon as it is complete. */
+export async function rewrite(column, selection = column.selection) {
+  const candidate = shownCandidate(column), { selection: selected } = column;
   if (!candidate || !selection || state.busy) return;
   const own = start();
   const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31), rewritten = [];
   const onCandidate = (sent) => {
-    rewritten.push(newCandidate(sent, { rewritten: selection, settings: candidate.settings ?? { ...settings } }));
+    rewritten.push(newCandidate(sent, { rewritten: selection, locks: locksIn(sent.melody, candidate), settings: candidate.settings ?? { ...settings } }));
     column.candidates = [rewritten.at(-1), ...column.candidates].slice(0, 32);
     emit("verdicts");
   };
   try {
     await streamCandidates("/api/rewrite", {
-      model: candidate.model, melody: candidate.melody, first: selection.first, last: selection.last, temperature: settings.temperature,
+      model: candidate.model, melody: candidate.melody, first: selection.first, last: selection.last, locks: locksBody(candidate.locks), temperature: settings.temperature,
       range: settings.range.trim(), seed, count: Math.max(settings.count, 2), rules: rulesBody(),
     }, { signal: own.signal, onCandidate });
     const best = ranked({ candidates: rewritten })[0];
     showCandidate(column, best ?? candidate);
     column.tick = startOf(best ?? candidate, selection.first);
     emit("tick", column);
+    selectBars(column, selected);  // for another try
+    remember(`Rewrite ${selection.first === selection.last ? `bar ${selection.first}` : `bars ${selection.first}–${selection.last}`}`);
     addToHistory(column, best?.settings ?? settings);
     announce(`Bars ${selection.first} to ${selection.last} rewritten.`);
   } catch (error) {
@@ -173,6 +184,13 @@ export async function rewrite(column) {
   } finally {
     finish(own);
   }
+}
+
+// Locked notes keep their onsets, so that they are found in a rewritten melody.
+function locksIn(melody, { melody: before, locks }) {
+  if (!locks) return null;
+  const kinds = new Map(before.notes.map((note, number) => [note.onset, locks[number]]));
+  return melody.notes.map((note) => kinds.get(note.onset) ?? "");
 }
 
 function startOf(candidate, bar) {
@@ -232,6 +250,7 @@ export function openMelody(melody, { title = "A melody", model = state.settings.
   emit("columns");
   showCandidate(state.columns[0], one);
   emit("opened");
+  remember("Open a melody");
   if (!one.probabilities.length && modelNamed(model)) {
     noteProbabilities(one).then((probabilities) => { one.probabilities = probabilities; emit("verdicts"); }, () => {});
   }

@@ -80,7 +80,7 @@ export function shareUrl({ play = false } = {}) {
   const colours = state.colour === "none" ? {} : { colour: state.colour, rule: state.rule };
   if (!candidate) return base + toHash(state.settings);
   const settings = candidate.settings ?? state.settings;
-  const isOfSeed = candidate.number && !candidate.rewritten && !candidate.foreign;
+  const isOfSeed = candidate.number && !candidate.rewritten && !candidate.foreign && !candidate.isEdited;
   const more = isOfSeed ? { show: candidate.number } : { notes: encodeMelody(candidate.melody) };
   return base + toHash({ ...settings, model: modelNamed(candidate.model) ? candidate.model : settings.model, ...rulesNow(), compare: isOfSeed ? settings.compare : "" }, { ...more, ...colours, play: play ? "1" : "" });
 }

@@ -7,6 +7,8 @@ import { initChrome } from "/page/chrome.js";
 import { colourBy, initColours } from "/page/music/colours.js";
 import { initColumns } from "/page/columns.js";
 import { compose, openMelody, playInTurn, pressCompose } from "/page/compose.js";
+import { initEditor } from "/page/editing/toolbar.js";
+import { initUndo } from "/page/editing/undo.js";
 import { byId, showError } from "/page/elements.js";
 import { connectMidi, initLetters } from "/page/music/input.js";
 import { initHeat } from "/page/panels/heat.js";
@@ -109,7 +111,7 @@ function initComposeButton() {
   on("primer-read", () => byId("compose").focus());
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initShortcuts, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initShortcuts, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });

@@ -23,8 +23,9 @@ export const DEFAULTS = Object.freeze({
 export const EXAMPLE = "E4 G4 A4/4. B4/8 A4 G4 E4/2";
 
 /**
- * `columns` has one column, or two that are compared: `{ title, model, candidates, chosen, tick, selection }`.
- * A candidate is that of the server, with `id`, `kept` and `entry` (its id in the history).
+ * `columns` has one column, or two that are compared: `{ title, model, candidates, chosen, tick, selection, numbers }`;
+ * `selection` has bars, `numbers` those of notes. A candidate is that of the server, with `id`, `kept`, `entry` (its id in
+ * the history), `locks` (for each note what a rewrite keeps, or "") and `isEdited`.
  */
 export const state = {
   settings: { ...DEFAULTS },
@@ -37,6 +38,7 @@ export const state = {
   busy: false,
   playing: false,
   composed: false,
+  editing: false,
 };
 
 /** Change some settings. */
@@ -46,6 +48,11 @@ export function updateSettings(changes) {
 }
 
 let lastId = 0;
+
+/** Number new candidates after these. */
+export function countFrom(candidates) {
+  lastId = Math.max(lastId, ...candidates.map((candidate) => candidate.id));
+}
 
 /** Create a candidate of the page from one of the server. */
 export function newCandidate(candidate, more = {}) {
@@ -90,11 +97,26 @@ export function selectBars(column, selection) {
   emit("selection", column);
 }
 
+/** Select notes of a column by their numbers. */
+export function pickNotes(column, numbers) {
+  column.numbers = [...numbers].sort((a, b) => a - b);
+  emit("picked", column);
+}
+
+/** Replace a candidate of a column by one with some changes; the melody itself is never changed in place. */
+export function changeCandidate(column, candidate, changes) {
+  const next = { ...candidate, ...changes };
+  column.candidates = column.candidates.map((one) => (one.id === candidate.id ? next : one));
+  emit("shown", column);
+  return next;
+}
+
 /** Show another candidate. */
 export function showCandidate(column, candidate) {
   column.chosen = candidate?.id ?? null;
   column.tick = 0;
   column.selection = null;
+  column.numbers = [];
   state.active = Math.max(0, state.columns.indexOf(column));
   emit("shown", column);
 }

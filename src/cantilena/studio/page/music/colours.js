@@ -19,6 +19,11 @@ export function colourOf(candidate, note) {
   return value > 0 ? { kind: "gain", mark: "+" } : { kind: "loss", mark: "−" };
 }
 
+/** Whether a note was given, not composed. */
+export function isGiven(candidate, number) {
+  return candidate.probabilities?.length === candidate.melody.notes.length ? candidate.probabilities[number] === null : number < candidate.primer_notes;
+}
+
 /** What the chosen rule, or all rules together, gave to a note. */
 function valueOf(candidate, note) {
   const verdict = candidate?.verdict?.notes.find((one) => one.note === note);

@@ -1,7 +1,9 @@
-// The engraved score of a column: requested, sanitised, coloured, with a cursor.
+// The engraved score of a column: requested, sanitised, coloured, with a cursor, and with notes to edit.
 
 import { isAborted, latestOnly } from "/page/api.js";
-import { colourOf } from "/page/music/colours.js";
+import { GRID } from "/page/editing/edits.js";
+import { startScoreGesture } from "/page/editing/score-gestures.js";
+import { colourOf, isGiven } from "/page/music/colours.js";
 import { draw, make } from "/page/elements.js";
 import { barAt, barsOf } from "/page/music/music.js";
 
@@ -26,16 +28,19 @@ export function sanitise(text) {
   return document.importNode(parsed, true);
 }
 
-/** A score; calls `onPick(tick)` at a click, and `onBar(number)` at a click with Shift. */
+/**
+ * A score; calls `onPick(tick)` at a click, and `onBar(number)` at a click with Shift; while it is edited `onNotes(numbers)`
+ * with notes that are selected, and `onChange(kind, change)` with a change of these.
+ */
 export class ScoreView {
-  constructor({ onPick, onBar }) {
+  constructor({ onPick, onBar, onNotes, onChange }) {
     this.request = latestOnly();
     this.cursor = make("div", { class: "cursor", hidden: true });
     this.element = make("div", { class: "score" });
-    this.heads = [];
-    this.bands = [];
+    Object.assign(this, { heads: [], bands: [], numbers: [], isEdited: false, onTick: onPick, onNotes, onChange });
+    this.element.addEventListener("pointerdown", (event) => { if (this.isEdited && this.melody) startScoreGesture(this, event); });
     this.element.addEventListener("click", (event) => {
-      if (!this.melody) return;
+      if (!this.melody || this.isEdited) return;
       const tick = this.#tickAt(event);
       if (event.shiftKey) onBar(barAt(this.melody, tick).number);
       else onPick(tick);
@@ -43,7 +48,7 @@ export class ScoreView {
   }
 
   /** Engrave a melody; resolves when it is shown, or when a newer one was requested. */
-  async show(melody, primerNotes = 0) {
+  async show(melody) {
     const scale = this.#scale();
     const width = Math.round(Math.min(Math.max(this.element.clientWidth / scale, 220), 2400));
     let sent;
@@ -57,7 +62,7 @@ export class ScoreView {
     drawing.setAttribute("aria-label", `Score of ${melody.notes.length} notes`);
     drawing.querySelector("title")?.remove();
     this.element.replaceChildren(drawing, this.cursor);
-    [this.melody, this.primerNotes] = [melody, primerNotes];
+    this.melody = melody;
     this.#measure(drawing, sent.notes);
     this.width = this.element.clientWidth;
   }
@@ -94,7 +99,6 @@ export class ScoreView {
       const bar = [...drawing.querySelectorAll(".measure")].indexOf(group.closest(".measure"));
       this.heads.push({ note, group, line, bar, x: (box.x + box.right) / 2, isFirst: !seen.has(note) });
       seen.add(note);
-      group.classList.toggle("primer", note < this.primerNotes);
     }
     this.lines = systems;
     const bars = barsOf(this.melody);
@@ -108,28 +112,77 @@ export class ScoreView {
   colour(candidate) {
     for (const { note, group, isFirst } of this.heads) {
       const { kind, mark } = colourOf(candidate, note);
-      group.setAttribute("class", ["note", kind, note < this.primerNotes && !kind ? "primer" : ""].filter(Boolean).join(" "));
+      group.setAttribute("class", ["note", kind, !kind && isGiven(candidate, note) ? "primer" : "", candidate.locks?.[note] ? `lock-${candidate.locks[note]}` : ""].filter(Boolean).join(" "));
       group.querySelector(".verdict-sign")?.remove();
       if (!mark || !isFirst) continue;
       const box = group.getBBox(), head = group.querySelector(".notehead").getBBox();
       group.append(draw("text", { class: "verdict-sign", x: head.x + head.width / 2, y: box.y + box.height + 430 }, mark));
     }
+    this.showPicked(this.numbers);
+  }
+
+  /** Show which notes are selected. */
+  showPicked(numbers) {
+    this.numbers = numbers ?? [];
+    const chosen = new Set(this.numbers);
+    for (const { note, group } of this.heads) group.classList.toggle("chosen", chosen.has(note));
+  }
+
+  /** Show the selected notes so many steps of the staff higher, before they are. */
+  preview(steps) {
+    const chosen = new Set(this.numbers);
+    for (const { note, group } of this.heads) {
+      const scale = group.parentElement.getScreenCTM()?.d || 1;
+      if (chosen.has(note) && steps) group.setAttribute("transform", `translate(0 ${(-steps * this.stepHeight) / scale})`);
+      else group.removeAttribute("transform");
+    }
+  }
+
+  /** The height of a step of the staff in pixels. */
+  get stepHeight() {
+    const [line] = this.lines ?? [];
+    return line ? ((line.bottom - line.y) * this.element.querySelector("svg").getBoundingClientRect().height) / 8 : 4;
+  }
+
+  /** The number of the note whose head is at a pointer; -1 if there is none. */
+  noteAt({ clientX, clientY }) {
+    const near = ({ group }) => {
+      const box = (group.querySelector(".notehead") ?? group).getBoundingClientRect();
+      return Math.hypot(Math.max(box.left - clientX, 0, clientX - box.right), Math.max(box.top - clientY, 0, clientY - box.bottom));
+    };
+    const best = this.heads.reduce((found, head) => (near(head) < (found ? near(found) : 9) ? head : found), null);
+    return best ? best.note : -1;
+  }
+
+  /** The tick at a pointer, on a sixteenth. */
+  placeOf(event) {
+    const { x, line } = this.#pointAt(event);
+    const measure = this.measures.find((one) => one.line === line && x <= one.right) ?? this.measures.findLast((one) => one.line === line);
+    if (!measure) return 0;
+    const path = this.#path(measure), after = Math.max(path.findIndex((stop) => stop.x > x), 1);
+    const [a, b] = [path[after - 1], path[after] ?? path.at(-1)];
+    const share = b.x > a.x ? Math.min(Math.max((x - a.x) / (b.x - a.x), 0), 1) : 0;
+    return Math.round((a.tick + share * (b.tick - a.tick)) / GRID) * GRID;
   }
 
   /** The position of a tick: its system and x coordinate. */
   #place(tick) {
     const measure = this.measures.find((one) => tick < one.end) ?? this.measures.at(-1);
     if (!measure) return null;
-    const stops = this.heads.filter((head) => head.line === measure.line && head.isFirst)
-      .map((head) => ({ tick: this.melody.notes[head.note]?.onset ?? 0, x: head.x }))
-      .filter((stop) => stop.tick >= measure.start && stop.tick < measure.end);
-    const end = { tick: measure.end, x: measure.right };
-    const first = stops[0]?.tick === measure.start ? [] : [{ tick: measure.start, x: measure.x + (stops.length ? 0.25 * (stops[0].x - measure.x) : 0.02) }];
-    const path = [...first, ...stops, end];
+    const path = this.#path(measure), end = path.at(-1);
     const after = Math.max(path.findIndex((stop) => stop.tick > tick), 1);
     const [a, b] = [path[after - 1], path[after] ?? end];
     const share = b.tick > a.tick ? Math.min((tick - a.tick) / (b.tick - a.tick), 1) : 0;
     return { line: this.lines[measure.line] ?? measure, x: a.x + share * (b.x - a.x) };
+  }
+
+  // Where the notes of a measure are, with its beginning and its end.
+  #path(measure) {
+    const stops = this.heads.filter((head) => head.line === measure.line && head.isFirst)
+      .map((head) => ({ tick: this.melody.notes[head.note]?.onset ?? 0, x: head.x }))
+      .filter((stop) => stop.tick >= measure.start && stop.tick < measure.end);
+    const first = stops[0]?.tick === measure.start ? [] : [{ tick: measure.start, x: measure.x + (stops.length ? 0.25 * (stops[0].x - measure.x) : 0.02) }];
+    return [...first, ...stops, { tick: measure.end, x: measure.right }];
   }
 
   /** Move the cursor to a tick. */
@@ -154,11 +207,16 @@ export class ScoreView {
     this.element.append(...this.bands);
   }
 
-  #tickAt(event) {
+  // The position of a pointer within the score, and its system.
+  #pointAt(event) {
     const all = this.element.querySelector("svg").getBoundingClientRect();
     const x = (event.clientX - all.left) / all.width, y = (event.clientY - all.top) / all.height;
     const distance = (line) => Math.max(line.y - y, 0, y - line.bottom);
-    const line = this.lines.reduce((best, one, number) => (distance(one) < distance(this.lines[best]) ? number : best), 0);
+    return { x, line: this.lines.reduce((best, one, number) => (distance(one) < distance(this.lines[best]) ? number : best), 0) };
+  }
+
+  #tickAt(event) {
+    const { x, line } = this.#pointAt(event);
     const inBar = this.measures.find((one) => one.line === line && x <= one.right) ?? this.measures.findLast((one) => one.line === line);
     const heads = this.heads.filter((head) => head.line === line && head.isFirst && (!event.shiftKey || !inBar));
     if (event.shiftKey && inBar) return inBar.start;

@@ -1,6 +1,7 @@
 // Interpolate between two melodies with a slider, and vary the current melody with another.
 
 import { isAborted, latestOnly } from "/page/api.js";
+import { remember } from "/page/editing/undo.js";
 import { byId, showError, announce } from "/page/elements.js";
 import { stop } from "/page/music/player.js";
 import { keyTitle } from "/page/settings.js";
@@ -45,6 +46,7 @@ async function interpolate() {
   interpolation = openColumn("Between two melodies", candidates.map((candidate, at) => ({ ...candidate, way: at === 0 ? "The first melody" : at === STEPS - 1 ? "The last melody" : `Step ${at} of ${STEPS - 1}` })));
   byId("between-position").disabled = false;
   show(interpolation, Number(byId("between-position").value));
+  remember("Interpolate");
   announce("Ready: move the slider.");
 }
 
@@ -60,6 +62,7 @@ async function vary() {
   const candidates = await generate("/api/vary", { model: model(), melody, amount, count: state.settings.count, seed, rules: rulesBody() });
   if (!candidates) return;
   show(openColumn("Variations", candidates.map((candidate) => ({ ...candidate, way: `Varied by ${percent(amount)}, ${candidate.number}` }))), 0);
+  remember("Vary");
   announce(`${candidates.length} variations.`);
 }
 

@@ -10,7 +10,7 @@ import { DEFAULTS, updateSettings, shownCandidate, state, emit } from "/page/sta
 const PAGE_SIZE = 50;
 let entries = [], total = 0;
 
-const withoutPageFields = ({ id, kept, entry, settings, ...candidate }) => candidate;
+const withoutPageFields = ({ id, kept, entry, settings, locks, isEdited, ...candidate }) => (isEdited ? { ...candidate, foreign: true } : candidate);
 
 /** Add what a column shows to the history. */
 export async function addToHistory(column, settings, { isRestored = false } = {}) {
