@@ -33,8 +33,8 @@ def chosen(app: Any) -> list[int]:
 
 
 def middle(app: Any, number: int, side: float = 0.3) -> tuple[float, float]:
-    script = "(note) => document.querySelector(`.roll .note[data-note='${note}'] rect`).getBoundingClientRect().toJSON()"
-    box = app.page.evaluate(script, number)
+    script = "(note) => document.querySelector(note).getBoundingClientRect().toJSON()"
+    box = app.page.evaluate(script, f".roll .note[data-note='{number}'] rect")
     return box["x"] + side * box["width"], box["y"] + box["height"] / 2
 
 
@@ -243,3 +243,45 @@ def test_an_edited_melody_is_what_is_played_exported_and_shared(app: Any) -> Non
     app.page.click(".copy-link")
     link = app.page.evaluate("navigator.clipboard.readText()")
     assert re.search(r"notes=", link)
+
+
+def test_a_page_that_is_loaded_again_shows_what_it_showed_with_its_steps(app: Any) -> None:
+    before = notes(app)
+    app.page.mouse.click(*middle(app, 4))
+    app.page.keyboard.press("ArrowUp")
+    app.page.fill("#primer", "D4 E4/2")
+    edited = notes(app)
+    app.page.wait_for_timeout(800)
+    app.page.reload()
+    app.page.wait_for_selector("html[data-loaded=yes]")
+    app.ready()
+    assert notes(app) == edited != before
+    assert app.page.input_value("#primer") == "D4 E4/2"
+    app.page.click("#undo")
+    assert notes(app) == before
+
+
+def test_the_last_session_is_shown_when_the_page_is_opened_again(app: Any) -> None:
+    app.page.mouse.click(*middle(app, 4))
+    app.page.keyboard.press("ArrowUp")
+    edited = notes(app)
+    app.page.wait_for_timeout(800)
+    app.page.close()
+    app.page = app.context.new_page()
+    app.open().ready()
+    assert notes(app) == edited
+    app.page.click("#open-history")
+    app.page.click(".sessions summary")
+    app.page.fill("#sessions input", "A hymn")
+    app.page.keyboard.press("Tab")
+    app.page.click("#session-new")
+    assert "Your opening" in app.text("#columns")
+    app.page.fill("#primer", "G4")
+    app.page.wait_for_timeout(800)
+    app.page.click("#open-history")
+    expect(app.find("#sessions li")).to_have_count(2)
+    row = app.find("#sessions li").filter(has=app.page.get_by_role("button", name="Open", exact=True))
+    assert row.locator("input").input_value() == "A hymn"
+    row.get_by_role("button", name="Open", exact=True).click()
+    app.ready()
+    assert notes(app) == edited

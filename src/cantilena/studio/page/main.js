@@ -8,6 +8,7 @@ import { colourBy, initColours } from "/page/music/colours.js";
 import { initColumns } from "/page/columns.js";
 import { compose, openMelody, playInTurn, pressCompose } from "/page/compose.js";
 import { initEditor } from "/page/editing/toolbar.js";
+import { initSessions, newSession, restoreSession } from "/page/editing/sessions.js";
 import { initUndo } from "/page/editing/undo.js";
 import { byId, showError } from "/page/elements.js";
 import { connectMidi, initLetters } from "/page/music/input.js";
@@ -26,8 +27,8 @@ import { initTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
 
-/** Restore the state in the URL: compose, open a melody, or show the primer. */
-async function restore() {
+/** Restore the session of the tab, or the state in the URL: compose, open a melody, or show the primer. */
+async function restore({ isFirst = false } = {}) {
   stop();
   const { settings, given, notes, show, play: autoPlay, colour, rule, tab } = fromHash(location.hash);
   const defaultModel = state.models.find((model) => model.default) ?? state.models[0];
@@ -42,6 +43,10 @@ async function restore() {
   updateSettings(settings);
   emit("rules");
   emit("settings");
+  if (isFirst) {
+    if (await restoreSession()) return;
+    newSession();
+  }
   document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
   colourBy(colour, rules.includes(rule) ? rule : "");
   if (notes) {
@@ -71,7 +76,7 @@ async function start() {
   }
   showError("compose-error");
   emit("sets");
-  await restore();
+  await restore({ isFirst: true });
   document.documentElement.dataset.loaded = "yes";
   watchJobs().catch(() => {});
   const about = await request("/api/about").catch(() => null);
@@ -111,7 +116,7 @@ function initComposeButton() {
   on("primer-read", () => byId("compose").focus());
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initShortcuts, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initSessions, initShortcuts, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });
