@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree
 
 import mido
@@ -18,7 +19,7 @@ from fastapi.testclient import TestClient
 from matplotlib.image import imread
 
 from cantilena.io import midi_bytes, score_with_timemap
-from cantilena.music import Melody
+from cantilena.music import Key, Melody
 from cantilena.studio.export.engraving import EngravingTask, engrave
 from cantilena.studio.export.pdf import page_extents, system_extents
 
@@ -224,3 +225,40 @@ def test_a_long_file_is_cut_to_the_limits_of_requests(client: TestClient) -> Non
     answer = client.post("/api/read", params={"name": "long.mid"}, content=midi_bytes(melody)).json()
     assert 0 < answer["notes"] <= 2000
     assert to_melody(answer["melody"]).bars <= 200
+
+
+def duet() -> bytes:
+    """Two parts of eight bars in MusicXML."""
+    upper = Melody.from_pitches([(72 + step % 5, 24) for step in range(32)], key=Key(), title="Duet")
+    lower = Melody.from_pitches([(48 + step % 5, 48) for step in range(16)], key=Key())
+    music21 = pytest.importorskip("music21")
+    score = music21.stream.Score()
+    for name, melody in (("Flute", upper), ("Cello", lower)):
+        part = music21.stream.Part()
+        part.partName = name
+        for note in melody.notes:
+            part.append(music21.note.Note(note.pitches[0], quarterLength=note.duration / 24))
+        score.insert(0, part)
+    return bytes(music21.musicxml.m21ToXml.GeneralObjectExporter(score).parse())
+
+
+def test_a_voice_and_bars_of_a_score_are_chosen_and_what_is_left_out_is_said(client: TestClient) -> None:
+    content = duet()
+
+    def read(**params: Any) -> Any:
+        return client.post("/api/read", params={"name": "duet.musicxml", **params}, content=content)
+
+    whole = read().json()
+    assert (whole["voices"], whole["voice"], whole["bars"]) == (["Flute", "Cello"], 0, 8)
+    assert "16 notes of other voices" in whole["left_out"]
+    cello = read(voice=2).json()
+    assert cello["notes"] == 16
+    assert cello["melody"]["notes"][0]["pitches"] == [48]
+    part = read(voice=1, first=3, last=4).json()
+    assert part["notes"] == 8
+    assert part["melody"]["notes"][0] == {"onset": 0, "duration": 24, "pitches": [75]}
+    assert "6 of 8 bars" in part["left_out"]
+    for params in ({"voice": 3}, {"first": 9}, {"last": 12}, {"first": 4, "last": 3}, {"first": 0}):
+        answer = read(**params)
+        assert answer.status_code == 422
+        assert answer.json()["hint"]

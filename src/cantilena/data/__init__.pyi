@@ -9,12 +9,14 @@ from .columns import Split as Split
 from .duplicates import duplicates_and_variants as duplicates_and_variants
 from .duplicates import near_duplicates as near_duplicates
 from .extraction import ExtractedMelody as ExtractedMelody
+from .extraction import ScoreVoices as ScoreVoices
 from .extraction import extract as extract
 from .extraction import extract_chords as extract_chords
 from .extraction import extract_melody as extract_melody
 from .extraction import extract_piece as extract_piece
 from .extraction import read as read
 from .extraction import read_melody as read_melody
+from .extraction import read_voices as read_voices
 from .folder import read_folder as read_folder
 from .harmony import ChordSource as ChordSource
 from .harmony import ScoreChords as ScoreChords

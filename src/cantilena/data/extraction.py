@@ -23,7 +23,7 @@ from cantilena.data.score_values import (
     tick_at,
     written_chords,
 )
-from cantilena.errors import ScoreError
+from cantilena.errors import ScoreError, UsageError
 from cantilena.io import Doubt, Part, PieceSource, Score, pieces_of, read_first, read_piece
 from cantilena.music import TICKS_PER_QUARTER, Melody, Note
 
@@ -115,6 +115,50 @@ def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
         memory=options.memory_limit * 2**20,
     )
     return extracted.melody
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreVoices:
+    """The voices of a score, and the melody of one of them.
+
+    Args:
+        chosen: the melody of the voice that was asked for, or that is taken for the melody.
+        names: of each pitched part of the score.
+        voice: the number of the one that was chosen, from 1; 0 for the melody of the whole score.
+    """
+
+    chosen: ExtractedMelody
+    names: tuple[str, ...]
+    voice: int
+
+
+def read_voices(path: Path | str, options: ReadOptions | None = None, *, voice: int = 0) -> ScoreVoices:
+    """As `read_melody`, of one voice of the score, with the names of all.
+
+    Args:
+        path: a file of MIDI, MusicXML, ABC or kern.
+        options: what to extract.
+        voice: a part of the score, from 1; 0 takes what `read_melody` takes.
+
+    Raises:
+        ScoreError: it cannot be used.
+        UsageError: there is no such voice.
+    """
+    options = options or ReadOptions()
+    read = partial(_extract_voice, options=options, voice=voice)
+    found = read_first(path, read, seconds=options.time_limit, memory=options.memory_limit * 2**20)
+    if not 0 <= voice <= len(found.names):
+        raise UsageError(f"there is no voice {voice}", f"the score has the voices 1 to {len(found.names)}")
+    return found
+
+
+def _extract_voice(piece: PieceSource, options: ReadOptions, voice: int) -> ScoreVoices:
+    score = read_piece(piece)
+    parts = _pitched(score)
+    names = tuple(part.name or f"Voice {number}" for number, part in enumerate(parts, start=1))
+    if 1 <= voice <= len(parts):
+        score = replace(score, parts=(parts[voice - 1],))
+    return ScoreVoices(_extract(score, options, piece.path.name), names, voice)
 
 
 read = read_melody

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import mido
 import pytest
 
 from cantilena.generation import typed_notes
@@ -141,3 +142,35 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(app: Any, tmp_pat
     app.find("#primer-error").wait_for()
     assert "larger than 1 MB" in app.text("#primer-error")
     assert app.count_requests("/api/read") == 0
+
+
+def test_typed_notes_can_be_moved_into_the_key_that_is_chosen(visit: Any) -> None:
+    app = visit("#primer=C4+E4+G4%2F2&key=C+major&bars=2&count=1").ready()
+    app.page.select_option("#key", "D major")
+    assert app.page.input_value("#primer") == "C4 E4 G4/2"
+    app.page.get_by_role("button", name="Transpose them to D major").click()
+    assert app.page.input_value("#primer") == "D4 F#4 A4/2"
+    assert not app.find("#primer-transpose").is_visible()
+    app.page.select_option("#key", "A minor")
+    assert not app.find("#primer-transpose").is_visible()  # another mode
+
+
+def test_a_voice_and_bars_of_a_file_are_chosen(visit: Any, tmp_path: Path) -> None:
+    midi = mido.MidiFile(ticks_per_beat=24)
+    for name, low in (("Flute", 72), ("Cello", 48)):
+        track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
+        for step in range(32):
+            track.append(mido.Message("note_on", note=low + step % 5, velocity=80, time=0))
+            track.append(mido.Message("note_off", note=low + step % 5, velocity=0, time=24))
+        midi.tracks.append(track)
+    midi.save(tmp_path / "duet.mid")
+    app = visit()
+    app.page.set_input_files("#primer-file", tmp_path / "duet.mid")
+    app.find("#primer-part").wait_for()
+    assert "Left out: 32 notes of other voices" in app.text("#primer-part")
+    app.page.select_option("#part-voice", label="Cello")
+    app.page.fill("#part-first", "2")
+    app.page.fill("#part-last", "2")
+    app.page.get_by_role("button", name="Take these").click()
+    app.page.locator("#primer-part", has_text="7 of 8 bars").wait_for()
+    assert app.page.input_value("#primer") == "E3 C3 C#3 D3"

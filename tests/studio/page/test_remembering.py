@@ -72,3 +72,38 @@ def test_the_page_says_when_the_studio_is_gone_and_comes_back_with_it(visit: Any
     app.errors.clear()  # the browser tells of every attempt
     app.compose()
     assert app.melody() == melody
+
+
+def test_entries_are_named_and_found(visit: Any, start: Any) -> None:
+    app = visit(url=start().url)
+    app.page.fill("#primer", "C4 D4 E4")
+    app.compose()
+    app.page.select_option("#key", "G major")
+    app.compose()
+    app.page.click("#open-history")
+    app.find("#entries li").first.wait_for()
+    assert app.find("#entries li").count() == 2
+    assert app.find("#entries li svg.small rect").count() > 8
+    app.page.locator("#entries input").first.fill("Evening song")
+    app.page.keyboard.press("Tab")
+    app.page.fill("#entries-filter", "evening")
+    assert app.find("#entries li").count() == 1
+    assert "G major" in app.text("#entries li")
+    app.page.fill("#entries-filter", "")
+    app.page.check("#entries-kept")
+    assert "No melody like that" in app.text("#no-entries")
+    app.page.keyboard.press("Escape")
+    app.page.click("#open-history")
+    app.page.uncheck("#entries-kept")
+    app.find("#entries li").nth(1).wait_for()
+    assert app.page.locator("#entries input").first.input_value() == "Evening song"
+
+
+def test_two_columns_are_one_row(visit: Any, start: Any) -> None:
+    app = visit("", url=start().url)
+    app.page.select_option("#model", "tunes+rl")
+    app.page.check("#compare")
+    app.compose()
+    app.page.click("#open-history")
+    app.find("#entries li").first.wait_for()
+    assert app.find("#entries li").count() == 1

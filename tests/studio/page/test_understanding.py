@@ -172,3 +172,23 @@ def test_a_melody_of_people_is_coloured_by_how_likely_the_model_held_it(visit: A
     kinds = [int(str(note.get_attribute("class"))[-1]) for note in app.find("article .roll g.note").all()]
     assert len(kinds) == 6
     assert kinds[-1] == min(kinds)
+
+
+def test_the_note_at_the_cursor_says_in_words_what_the_rules_made_of_it(visit: Any) -> None:
+    app = visit("#melody=C4+D4+E4+F%234+G4+A4+B4+C5&key=C+major&model=tunes&colour=rules&rule=key").ready()
+    app.page.focus("#music")
+    for _ in range(3):
+        app.page.keyboard.press("ArrowRight")
+    app.page.locator(".note-info .loss").wait_for()
+    assert "−1 key" in app.text(".note-info")
+    assert "broken" in app.text(".note-info")
+    assert "key" in app.text(".note-info .loss .soft").lower()
+
+
+def test_on_a_telephone_the_melody_comes_before_the_settings(visit: Any) -> None:
+    app = visit("#primer=C4+D4+E4&bars=4&count=2&seed=3", viewport={"width": 390, "height": 844}).ready()
+    script = "(selector) => document.querySelector(selector).getBoundingClientRect().toJSON()"
+    assert app.page.evaluate(script, "#music")["top"] < app.page.evaluate(script, "#panel")["top"]
+    assert app.page.evaluate(script, "article .score")["top"] < 500
+    app.page.evaluate("document.getElementById('compose').scrollIntoView({ block: 'end' })")
+    assert app.page.evaluate(script, "#compose")["bottom"] <= app.page.evaluate(script, ".dock")["top"] + 1

@@ -158,6 +158,7 @@ class ColumnView {
   updateCursor() {
     this.score.moveTo(this.column.tick);
     this.roll.moveTo(this.column.tick);
+    if (state.playing) this.score.follow();
     this.#showNoteInfo();
     this.#updateContinueButton();
   }
@@ -186,7 +187,9 @@ class ColumnView {
       const verdict = candidate.verdict?.notes.find(({ note: index }) => index === number);
       const values = Object.entries(verdict?.values ?? {}).filter(([rule]) => !state.rule || rule === state.rule).sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
       for (const [rule, value] of values.slice(0, MAX_RULES)) {
-        parts.push(make("span", { class: value > 0 ? "gain" : "loss" }, `${signed(value)} ${ruleTitle(rule).toLowerCase()}`));
+        const says = candidate.verdict.rules.find(({ name }) => name === rule)?.says ?? "";
+        parts.push(make("span", { class: value > 0 ? "gain" : "loss" }, `${signed(value)} ${ruleTitle(rule).toLowerCase()}`,
+          make("span", { class: "soft" }, ` ${value > 0 ? "kept" : "broken"} ${verdict.when[rule] ?? ""}: ${says}`)));
       }
       if (!values.length) parts.push(make("span", {}, "no rule applies here"));
     }

@@ -54,9 +54,9 @@ export async function compose({ show: number = 0, push = true, autoPlay = false 
   for (const column of state.columns) {
     const requested = column.candidates.find((candidate) => candidate.number === (number || (isCompared ? 1 : 0)));
     showCandidate(column, requested ?? ranked(column)[0]);
-    addToHistory(column, settings, { isRestored: !push });
   }
   state.active = state.columns.length - 1;
+  addToHistory(activeColumn(), settings, { isRestored: !push });
   emit("active");
   remember("Compose");
   const [first] = state.columns[0].candidates;

@@ -114,6 +114,9 @@ function initComposeButton() {
   byId("play-in-turn").addEventListener("click", () => (state.playing ? stop() : playInTurn()));
   on("playing", () => { byId("play-in-turn").textContent = state.playing ? "Stop" : "Play both in turn"; });
   on("primer-read", () => byId("compose").focus());
+  // On a telephone the result comes first, and the settings below it.
+  on("columns", () => document.body.classList.toggle("has-music", state.columns.length > 0));
+  on("busy", () => { if (state.busy && matchMedia("(max-width: 63.99rem)").matches) byId("music").scrollIntoView({ block: "start" }); });
 }
 
 for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initSessions, initShortcuts, initPlayer, initComposeButton]) init();

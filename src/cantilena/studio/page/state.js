@@ -1,5 +1,7 @@
 // The state of the page, and events when it changes: `on("tick", redraw)`, `emit("tick")`.
 
+import { meterTicks } from "/page/music/music.js";
+
 const listeners = new Map();
 
 /** Call a function at each of these events. */
@@ -47,6 +49,12 @@ export function updateSettings(changes) {
   emit("settings", changes);
 }
 
+/** Whether the last note ends before a half of the last bar is over: rules say what is there, not what is missing. */
+function stopsWithinBar({ notes, meter, length }) {
+  const last = notes.at(-1), { bar } = meterTicks(meter);
+  return Boolean(last) && length - (last.onset + last.duration) > bar / 2;
+}
+
 let lastId = 0;
 
 /** Number new candidates after these. */
@@ -78,10 +86,10 @@ export function rulesBody() {
 /** The model with a name; null if there is none. */
 export const modelNamed = (name) => state.models.find((model) => model.name === name) ?? null;
 
-/** The candidates of a column, the best by the rules first. */
+/** The candidates of a column, the best by the rules first; those that stop within a bar come last. */
 export function ranked(column) {
   const total = (candidate) => candidate.verdict?.total ?? -Infinity;
-  return [...column.candidates].sort((a, b) => total(b) - total(a) || a.id - b.id);
+  return [...column.candidates].sort((a, b) => stopsWithinBar(a.melody) - stopsWithinBar(b.melody) || total(b) - total(a) || a.id - b.id);
 }
 
 /** Move the cursor of a column. */

@@ -12,8 +12,8 @@ from cantilena.studio.export.engraving import note_text
 from cantilena.studio.export.files import FORMATS, file_name
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema
-from cantilena.studio.schemas.requests import ExportRequest
-from cantilena.studio.schemas.responses import ParsedNotes
+from cantilena.studio.schemas.requests import BarNumber, ExportRequest
+from cantilena.studio.schemas.responses import ReadFile
 from cantilena.studio.services.uploads import read_upload
 from cantilena.studio.state import StudioDep
 
@@ -42,8 +42,21 @@ async def read(
     request: Request,
     studio: StudioDep,
     name: Annotated[str, Query(min_length=1, max_length=255, description="The name of the file, with its suffix.")],
-) -> ParsedNotes:
+    voice: Annotated[int, Query(ge=0, le=999, description="A voice of the score, from 1; 0 for its melody.")] = 0,
+    first: Annotated[BarNumber | None, Query(description="The first bar to take; by default from the start.")] = None,
+    last: Annotated[BarNumber | None, Query(description="The last bar to take; by default to the end.")] = None,
+) -> ReadFile:
     """Read a MIDI, MusicXML, ABC or kern file; its bytes are the body."""
     content = await request.body()
-    melody = await studio.upload_executor.run(lambda _: read_upload(name, content), 3 * LIMITS.read_seconds)
-    return ParsedNotes(melody=MelodySchema.from_melody(melody), primer=note_text(melody), notes=len(melody.sounding))
+    found = await studio.upload_executor.run(
+        lambda _: read_upload(name, content, voice=voice, first=first, last=last), 3 * LIMITS.read_seconds
+    )
+    return ReadFile(
+        melody=MelodySchema.from_melody(found.melody),
+        primer=note_text(found.melody),
+        notes=len(found.melody.sounding),
+        voices=list(found.voices),
+        voice=found.voice,
+        bars=found.bars,
+        left_out=found.left_out,
+    )

@@ -226,6 +226,15 @@ class ParsedNotes(BaseModel):
     notes: int
 
 
+class ReadFile(ParsedNotes):
+    """A melody that was read from a file, and what else is in it."""
+
+    voices: list[str] = Field(description="The names of the voices of the score.")
+    voice: int = Field(description="The voice that was read, from 1; 0 for the melody of the whole score.")
+    bars: int = Field(description="The bars of the whole voice.")
+    left_out: str = Field(description="What of the score is not in the melody, in words; empty for nothing.")
+
+
 class Curves(BaseModel):
     """The progress of a tuning, as lists of equal length."""
 

@@ -194,6 +194,15 @@ export class ScoreView {
     Object.assign(this.cursor.style, { left: `${100 * place.x}%`, top: `${100 * (place.line.y - margin)}%`, height: `${100 * (place.line.bottom - place.line.y + 2 * margin)}%` });
   }
 
+  /** Scroll the system of the cursor into view, if it is behind the piano or above the page. */
+  follow() {
+    if (this.cursor.hidden) return;
+    const box = this.cursor.getBoundingClientRect(), below = innerHeight - (document.querySelector(".dock")?.offsetHeight ?? 0);
+    if (performance.now() - (this.followed ?? 0) < 1000 || (box.top >= 0 && box.bottom <= below)) return;
+    this.followed = performance.now();
+    scrollBy({ top: box.top - 0.25 * below, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  }
+
   /** Show which bars are selected. */
   showSelection(selection) {
     for (const band of this.bands) band.remove();

@@ -4,6 +4,8 @@ import { request } from "/page/api.js";
 import { openMelody } from "/page/compose.js";
 import { byId, showError, make, icon } from "/page/elements.js";
 import { toHash } from "/page/link.js";
+import { barsOf } from "/page/music/music.js";
+import { smallRoll } from "/page/music/roll.js";
 import { keyTitle, modelTitle } from "/page/settings.js";
 import { DEFAULTS, updateSettings, shownCandidate, state, emit } from "/page/state.js";
 
@@ -51,6 +53,8 @@ export function initHistory() {
     byId("history").showModal();
     await load();
   });
+  byId("entries-filter").addEventListener("input", show);
+  byId("entries-kept").addEventListener("change", show);
   byId("older").addEventListener("click", () => load({ isMore: true }));
 }
 
@@ -69,16 +73,22 @@ async function load({ isMore = false } = {}) {
 }
 
 function show() {
-  const order = [...entries].sort((a, b) => Number(b.kept) - Number(a.kept) || b.id - a.id);
+  const wanted = byId("entries-filter").value.trim().toLowerCase(), isKept = byId("entries-kept").checked;
+  const order = entries.filter((entry) => (!isKept || entry.kept) && factsOf(entry).join(" ").toLowerCase().includes(wanted))
+    .sort((a, b) => Number(b.kept) - Number(a.kept) || b.id - a.id);
   byId("no-entries").hidden = order.length > 0;
+  byId("no-entries").textContent = entries.length ? "No melody like that." : "Nothing yet. Melodies that you compose appear here.";
   byId("entries").replaceChildren(...order.map(row));
 }
 
+// The title of an entry, its key and meter, its model, its size, and when it was made.
+function factsOf({ title, made, candidate: { melody, model } }) {
+  const when = new Date(made).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return [title, `${keyTitle(melody.key) || "No key"}, ${melody.meter}`, model ? modelTitle(model) : "", `${barsOf(melody).length} bars`, when].filter(Boolean);
+}
+
 function row(entry) {
-  const { melody } = entry.candidate;
-  const name = entry.title || `${keyTitle(melody.key) || "No key"}, ${melody.meter}`;
-  const made = new Date(entry.made).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-  const facts = [entry.candidate.model ? modelTitle(entry.candidate.model) : "", `${melody.notes.length} notes`, made].filter(Boolean).join(" · ");
+  const { candidate } = entry, facts = factsOf(entry), [name] = facts;
   const star = make("button", { type: "button", class: "icon keep", "aria-label": `Keep ${name}`, "aria-pressed": String(entry.kept), onclick: async () => {
     entry.kept = !entry.kept;
     show();
@@ -91,8 +101,13 @@ function row(entry) {
     entries = entries.filter((one) => one !== entry);
     show();
   } }, icon("close"));
-  const opened = make("button", { type: "button", class: "open", onclick: () => restore(entry, name) }, make("b", {}, name), make("span", {}, facts));
-  return make("li", {}, star, opened, close);
+  const opened = make("button", { type: "button", class: "open", "aria-label": `Open ${name}`, onclick: () => restore(entry, name) }, smallRoll(candidate, candidate.melody.length), make("span", {}, facts.join(" · ")));
+  const title = make("input", { type: "text", value: entry.title, maxlength: 200, placeholder: "Name it", "aria-label": `Title of ${name}`, onchange: async (event) => {
+    entry.title = event.target.value.trim();
+    await change(entry.id, { title: entry.title });
+    show();
+  } });
+  return make("li", {}, star, make("div", {}, title, opened), close);
 }
 
 function restore(entry, name) {
