@@ -43,6 +43,11 @@ SCREENSHOTS = {
     "rules": Screenshot(f"model=tunes&{OPENING}&bars=8&count=4&seed=4&colour=rules&tab=rules", height=960),
     "likelihood": Screenshot(f"model=tunes&{OPENING}&bars=8&count=1&seed=4&colour=probability"),
     "phone": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=4&count=2&seed=4", width=390, height=1600),
+    "edit": Screenshot(
+        f"model=tunes&{OPENING}&bars=8&count=1&seed=4",
+        height=1000,
+        clicks=("button.edit", *(f".roll .note[data-note='{note}'] rect" for note in (14, 15, 16)), "[data-lock=rhythm]"),
+    ),
     "tuning": Screenshot(
         f"model=tunes&{OPENING}&bars=4&count=1&seed=4&tab=tune",
         height=1080,
@@ -63,7 +68,7 @@ def capture(browser: Browser, address: str, name: str) -> None:
     page.goto(f"{address}#{screenshot.state}")
     page.locator("article[data-ready]").last.wait_for()
     for selector in screenshot.clicks:
-        page.click(selector)
+        page.click(selector, modifiers=["Shift"] if selector.startswith(".roll") else [])
     page.locator(screenshot.wait).first.wait_for(timeout=120_000)
     page.wait_for_timeout(800)
     path = PICTURES / f"studio-{name}.png"
