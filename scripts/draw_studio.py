@@ -46,7 +46,7 @@ SCREENSHOTS = {
     "edit": Screenshot(
         f"model=tunes&{OPENING}&bars=8&count=1&seed=4",
         height=1000,
-        clicks=("button.edit", *(f".roll .note[data-note='{note}'] rect" for note in (14, 15, 16)), "[data-lock=rhythm]"),
+        clicks=("button.edit", *(f".roll [data-note='{note}'] rect" for note in (14, 15, 16)), "[data-lock=rhythm]"),
     ),
     "tuning": Screenshot(
         f"model=tunes&{OPENING}&bars=4&count=1&seed=4&tab=tune",

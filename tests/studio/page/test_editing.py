@@ -285,3 +285,28 @@ def test_the_last_session_is_shown_when_the_page_is_opened_again(app: Any) -> No
     row.get_by_role("button", name="Open", exact=True).click()
     app.ready()
     assert notes(app) == edited
+
+
+def test_notes_are_edited_by_touch(visit: Any) -> None:
+    app = visit(TUNE, viewport={"width": 390, "height": 844}, has_touch=True).ready()
+    app.page.tap("button.edit")
+    app.find(".roll").scroll_into_view_if_needed()
+    app.page.touchscreen.tap(*middle(app, 4))
+    assert chosen(app) == [4]
+    app.page.tap("[data-command=octave-up]")
+    assert notes(app)[4] == (96, 24, 79)
+
+
+def test_the_editor_has_names_and_contrast_in_both_themes(app: Any, page_checks: dict[str, str]) -> None:
+    app.page.mouse.click(*middle(app, 4))
+    app.page.click("[data-lock=contour]")
+    assert app.page.evaluate(page_checks["nameless"]) == []
+    for _ in range(2):
+        assert app.page.evaluate(page_checks["faint"])["faint"] == []
+        app.page.click("#theme")
+
+
+def test_the_page_is_not_wider_than_a_telephone_while_it_is_edited(visit: Any) -> None:
+    app = visit(TUNE, viewport={"width": 390, "height": 844}).ready()
+    app.page.click("button.edit")
+    assert app.page.evaluate("document.documentElement.scrollWidth") <= 390
