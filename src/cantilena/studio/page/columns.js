@@ -13,6 +13,7 @@ import { ScoreView } from "/page/music/score.js";
 import { keyTitle, ruleTitle } from "/page/settings.js";
 import { moveCursor, on, selectBars, shownCandidate, state, emit } from "/page/state.js";
 import { downloadButtons } from "/page/download.js";
+import { midiHandle } from "/page/drag.js";
 
 const MAX_RULES = 4;
 let views = [];
@@ -73,7 +74,7 @@ class ColumnView {
     this.keep = make("button", { type: "button", "aria-pressed": "false", onclick: () => toggleKept(column, shownCandidate(column)) }, "Keep");
     this.continueButton = make("button", { type: "button", onclick: () => continueFrom(column) }, "Continue from the end");
     this.rewriteButton = make("button", { type: "button", class: "rewrite", hidden: true, onclick: () => rewrite(column) });
-    return make("div", { class: "tools" }, this.play, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), downloadButtons(column));
+    return make("div", { class: "tools" }, this.play, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), midiHandle(column), downloadButtons(column));
   }
 
   /** Show the current candidate; while it is being composed, its notes so far. */
