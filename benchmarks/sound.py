@@ -1,4 +1,4 @@
-"""Speed of synthesising a piano note by blocks, compared with one wave after the other, and of rendering a melody.
+"""Speed of synthesising a piano note by blocks, compared with one wave after the other, and of rendering melodies.
 
     python benchmarks/sound.py
 
@@ -10,12 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.io.sound.files import wav_bytes
-from cantilena.io.sound.piano import RATE, Sines, render, string, synthesize
+from cantilena.io.sound.names import InstrumentName
+from cantilena.io.sound.piano import string
+from cantilena.io.sound.render import _ringing_note, render, render_note
+from cantilena.io.sound.synthesis import RATE, Sines, synthesize
 from cantilena.music import Melody
 
 PITCHES = range(48, 84, 5)
@@ -64,6 +68,12 @@ def main() -> None:
     print(f"  first                     {1e3 * first:7.1f} ms")
     print(f"  with its notes cached     {1e3 * again:7.1f} ms")
     print(f"  as the bytes of a file    {1e3 * file:7.1f} ms")
+
+    print("16 bars by each instrument, no note cached: times faster than it sounds")
+    for name in get_args(InstrumentName):
+        render_note(60, instrument=name)
+        _ringing_note.cache_clear()
+        print(f"  {name:25} {melody.seconds / seconds_of(lambda name=name: render(melody, instrument=name)):7.1f}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cantilena.errors import UsageError
 from cantilena.io import PATTERNS, accompaniment, read_sound, render, wav_bytes
 from cantilena.io.sound.accompaniment import HIGHEST, LOWEST, _movement, _own_cost, _positions
-from cantilena.io.sound.piano import k_weighting
+from cantilena.io.sound.synthesis import k_weighting
 from cantilena.music import CHORD_TONES, Chord, Melody, Meter, Note
 
 PLAYED = [pattern for pattern in PATTERNS if pattern != "none"]

@@ -13,8 +13,20 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from cantilena.generation import harmonise
-from cantilena.io import perform, score_with_timemap, wav_bytes
-from cantilena.io.sound.piano import TAIL_SECONDS
+from cantilena.io import (
+    INSTRUMENTS,
+    PATTERNS,
+    InstrumentName,
+    Pattern,
+    accompaniment,
+    midi_bytes,
+    perform,
+    render_note,
+    score_with_timemap,
+    wav_bytes,
+)
+from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY
+from cantilena.io.sound.render import TAIL_SECONDS
 from cantilena.music import Key, Melody
 from cantilena.studio.export.engraving import note_text
 from cantilena.studio.schemas.melody import MelodySchema
@@ -108,6 +120,47 @@ def test_single_notes_can_be_cached(client: TestClient) -> None:
     assert "immutable" in answer.headers["cache-control"]
     assert client.get("/api/note/128.wav").status_code == 422
     assert client.get("/api/note/60.wav", params={"velocity": 0}).status_code == 422
+
+
+@pytest.mark.parametrize("instrument", ["plucked", "flute", "strings", "organ"])
+def test_other_instruments_play(client: TestClient, phrases: Json, instrument: InstrumentName) -> None:
+    body = {"melody": phrases, "instrument": instrument, "accompaniment": "none"}
+    content = client.post("/api/sound", json=body).content
+    assert content == wav_bytes(to_melody(phrases), instrument=instrument, pattern="none")
+    assert content == client.post("/api/export/wav", json=body).content
+    answer = client.get("/api/note/69.wav", params={"instrument": instrument})
+    sound, _ = soundfile.read(io.BytesIO(answer.content))
+    assert np.abs(sound - render_note(69, instrument=instrument)).max() < 1e-4
+    midi = client.post("/api/export/mid", json=body).content
+    assert midi == midi_bytes(to_melody(phrases), instrument=instrument)
+    assert client.post("/api/sound", json={**body, "instrument": "kazoo"}).status_code == 422
+    assert client.get("/api/note/69.wav", params={"instrument": "kazoo"}).status_code == 422
+
+
+def test_the_instruments_are_listed(client: TestClient) -> None:
+    answer = client.get("/api/instruments").json()
+    assert [one["name"] for one in answer["instruments"]] == list(INSTRUMENTS)
+    assert {one["name"]: one["chords"] for one in answer["instruments"]}["flute"] == "piano"
+    assert answer["accompaniments"] == list(PATTERNS)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_chords_are_played_in_each_pattern(client: TestClient, tune: Json, pattern: Pattern) -> None:
+    melody = {**tune, "chords": [{"onset": 0, "symbol": "C"}, {"onset": 96, "symbol": "G7"}]}
+    answer = client.post("/api/accompaniment", json={"melody": melody, "pattern": pattern}).json()
+    ours = accompaniment(to_melody(melody), pattern)
+    assert [(note["onset"], note["duration"], tuple(note["pitches"])) for note in answer["notes"]] == [
+        (note.onset, note.duration, note.pitches) for note in ours
+    ]
+    assert answer["velocity"] == ACCOMPANIMENT_VELOCITY
+    body = {"melody": melody, "accompaniment": pattern}
+    assert client.post("/api/sound", json=body).content == wav_bytes(to_melody(melody), pattern=pattern)
+    assert client.post("/api/export/mid", json=body).content == midi_bytes(to_melody(melody), pattern=pattern)
+    assert client.post("/api/sound", json={**body, "accompaniment": "walz"}).status_code == 422
+
+
+def test_a_melody_without_chords_has_no_accompaniment(client: TestClient, tune: Json) -> None:
+    assert client.post("/api/accompaniment", json={"melody": tune}).json()["notes"] == []
 
 
 # --- timing ---

@@ -11,7 +11,7 @@ from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadLimits
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions
-from cantilena.io import Pattern
+from cantilena.io import InstrumentName, Pattern
 from cantilena.models import Precision
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 
@@ -33,6 +33,7 @@ def run(
     expressive: bool = False,
     accompaniment: Pattern = "block",
     staves: Literal[1, 2] = 1,
+    instrument: InstrumentName = "piano",
     copy_check: bool = True,
     against: str = "",
     precision: Precision = "float32",
@@ -56,6 +57,7 @@ def run(
         expressive: Play the MIDI and sound files with expression: phrases swell and ebb, strong beats are stressed.
         accompaniment: How the chords of a melody are played in MIDI and sound.
         staves: 2 writes them out on a second staff, in MusicXML and in the score.
+        instrument: What plays the MIDI and sound files.
         copy_check: Check whether a melody copies more of the model's training data than human melodies share with it.
         against: The corpus of the copy check: a corpus file, a folder of scores, or the name of one that ships; by
             default the one that the model was trained on, if that ships.
@@ -99,7 +101,14 @@ def run(
         options = options.replace(primer=primer_of(options, limits) or "")
         melodies = composer.compose_many(n, options, seed=seed)
     written = write_melodies(
-        melodies, out, force=force, manifest=about, expressive=expressive, accompaniment=accompaniment, staves=staves
+        melodies,
+        out,
+        force=force,
+        manifest=about,
+        expressive=expressive,
+        accompaniment=accompaniment,
+        staves=staves,
+        instrument=instrument,
     )
     given = (0, n - 1) if latent.interpolate else range(n if latent.amount == 0 else 0)
     new = [row for row in range(n) if row not in given]

@@ -8,7 +8,7 @@ from typing import Literal
 from cantilena.cli.output import Answer
 from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadLimits
-from cantilena.io import Pattern
+from cantilena.io import InstrumentName, Pattern
 from cantilena.models.harmony.options import Every, Style
 
 
@@ -22,6 +22,7 @@ def run(
     expressive: bool = False,
     accompaniment: Pattern = "block",
     staves: Literal[1, 2] = 1,
+    instrument: InstrumentName = "piano",
     limits: ReadLimits,
     force: bool = False,
     seed: Seed = 1,
@@ -40,6 +41,7 @@ def run(
         expressive: Play the MIDI and sound files with expression.
         accompaniment: How the chords are played in MIDI and sound.
         staves: 2 writes them out on a second staff, in MusicXML and in the score.
+        instrument: What plays the MIDI and sound files.
         force: Replace melodies in the folder.
 
     Example:
@@ -54,7 +56,14 @@ def run(
     harmonies = harmonise(given, n, style=style, every=every, seed=seed)
     about = {"style": style, "every": every, "seed": seed}
     written = write_melodies(
-        harmonies, out, force=force, manifest=about, expressive=expressive, accompaniment=accompaniment, staves=staves
+        harmonies,
+        out,
+        force=force,
+        manifest=about,
+        expressive=expressive,
+        accompaniment=accompaniment,
+        staves=staves,
+        instrument=instrument,
     )
     rows = [
         {

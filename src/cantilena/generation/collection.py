@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from cantilena.errors import RunError, UsageError
 from cantilena.generation.composition import Composition
-from cantilena.io import Pattern, write
+from cantilena.io import InstrumentName, Pattern, write
 from cantilena.io import accompaniment as accompanying_notes
 from cantilena.music import Melody
 from cantilena.runtime import progress, read_json, write_json
@@ -54,6 +54,7 @@ def write_melodies(
     expressive: bool = False,
     accompaniment: Pattern = "block",
     staves: Literal[1, 2] = 1,
+    instrument: InstrumentName = "piano",
 ) -> list[WrittenMelody]:
     """Write melodies as `001.mid`, `001.musicxml`, `001.svg`, `001.wav`, ... and `manifest.json`.
 
@@ -68,6 +69,7 @@ def write_melodies(
         expressive: play MIDI and sound with expression.
         accompaniment: how the chords of melodies that have any are played.
         staves: 2 writes the accompaniment on a second staff.
+        instrument: what plays MIDI and sound.
 
     Raises:
         RunError: there are melodies in the folder, and `force` is False.
@@ -89,6 +91,7 @@ def write_melodies(
                     expressive=expressive,
                     accompaniment=accompaniment,
                     staves=staves if staves == 1 or accompanying_notes(melody, accompaniment) else 1,
+                    instrument=instrument,
                 )
             written.append(WrittenMelody(melody, files))
             bar.advance()

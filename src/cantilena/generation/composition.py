@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cantilena.io import Pattern, write
+from cantilena.io import InstrumentName, Pattern, write
 from cantilena.models import UNKNOWN
 from cantilena.music import ChordTrack, Form, Melody
 
@@ -68,10 +68,23 @@ class Composition(Melody):
         return {**plan, "note": self.form_note} if self.form_note else plan
 
     def save(
-        self, path: str | Path, *, expressive: bool = False, accompaniment: Pattern = "block", staves: int = 1
+        self,
+        path: str | Path,
+        *,
+        expressive: bool = False,
+        accompaniment: Pattern = "block",
+        staves: int = 1,
+        instrument: InstrumentName = "piano",
     ) -> None:
         """Write a .mid, .musicxml, .svg, .wav or .abc file; the options are those of `cantilena.write`."""
-        write(self, Path(path), expressive=expressive, accompaniment=accompaniment, staves=staves)
+        write(
+            self,
+            Path(path),
+            expressive=expressive,
+            accompaniment=accompaniment,
+            staves=staves,
+            instrument=instrument,
+        )
 
     def _repr_html_(self) -> str:
         """The score and a player, which Jupyter shows as the value of a cell."""

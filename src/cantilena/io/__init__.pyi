@@ -32,10 +32,13 @@ from .sound.accompaniment import accompaniment as accompaniment
 from .sound.files import read_sound as read_sound
 from .sound.files import sound_bytes as sound_bytes
 from .sound.files import wav_bytes as wav_bytes
+from .sound.instruments import INSTRUMENTS as INSTRUMENTS
+from .sound.instruments import Instrument as Instrument
+from .sound.names import InstrumentName as InstrumentName
 from .sound.performance import Performance as Performance
 from .sound.performance import perform as perform
-from .sound.piano import render as render
-from .sound.piano import render_note as render_note
+from .sound.render import render as render
+from .sound.render import render_note as render_note
 from .timing import tick_to_seconds as tick_to_seconds
 from .writer import WRITABLE as WRITABLE
 from .writer import write as write

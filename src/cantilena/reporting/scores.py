@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cantilena.io import NoteAnnotation, piano_roll_svg, render_note, score_with_timemap, sound_bytes
-from cantilena.io.sound.piano import release_seconds, reverb_response
+from cantilena.io.sound.piano import release_seconds
+from cantilena.io.sound.render import reverb_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
 from cantilena.reporting.data import ReportData, SystemMelodies
 from cantilena.reporting.text import counted

@@ -89,14 +89,18 @@ def test_both_models_are_heard_in_turn(visit: Any) -> None:
     assert len(played(app)) == sum(map(len, melodies))
 
 
-def test_expressive_playing_is_one_performance_of_the_whole(visit: Any) -> None:
+def test_expressive_playing_has_the_times_and_the_velocities_of_the_performance(visit: Any) -> None:
     app = visit(STATE).ready()
     app.page.check("#expressive")
-    app.page.click("#play")
+    with app.page.expect_response("**/api/timing") as answer:
+        app.page.click("#play")
+    expected = answer.value.json()["notes"]
     wait_until_stopped(app)
-    (whole,) = played(app)
-    assert whole["peak"] > 0.05
-    assert whole["seconds"] > 8 * 60 / 240
+    notes = played(app)
+    gaps = [note["start"] - notes[0]["start"] for note in notes]
+    assert gaps == pytest.approx([note["onset"] for note in expected], abs=1e-6)
+    asked = {match[1] for path in app.requests if (match := re.search(r"velocity=(\d+)", path))}
+    assert asked >= {str(16 * round(note["velocity"] / 16)) for note in expected}
 
 
 def test_the_cursor_follows_an_expressive_performance(visit: Any) -> None:

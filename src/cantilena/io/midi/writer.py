@@ -21,6 +21,8 @@ from cantilena.errors import UsageError
 from cantilena.io.midi.reader import CHORD_TRACK
 from cantilena.io.printable import printable
 from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY, Pattern, accompaniment
+from cantilena.io.sound.instruments import Instrument, find_instrument
+from cantilena.io.sound.names import InstrumentName
 from cantilena.io.sound.performance import VELOCITY, perform
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, find_key
 
@@ -28,7 +30,7 @@ MIDI_TICKS_PER_QUARTER = 480
 """Resolution of the files: 20 MIDI ticks for each tick of a `Melody`, so that nothing is rounded."""
 
 _SCALE = MIDI_TICKS_PER_QUARTER // TICKS_PER_QUARTER
-_PIANO, _CHORD_CHANNEL = 0, 1
+_CHORD_CHANNEL = 1
 _LONGEST = (2**28 - 1) // _SCALE  # ticks that a delta time of four bytes can hold
 _SLOWEST = 60e6 / (2**24 - 1)
 # The order of events at the same tick: meta events, ends of notes, beginnings of notes.
@@ -43,8 +45,9 @@ def midi_bytes(
     velocity: int | Sequence[int] = 80,
     expressive: bool = False,
     pattern: Pattern = "block",
+    instrument: InstrumentName = "piano",
 ) -> bytes:
-    """Encode a melody as a MIDI file with a piano track, and one of its chords if it has any.
+    """Encode a melody as a MIDI file with one track, and one of its chords if it has any.
 
     The same melody gives the same bytes.
 
@@ -54,9 +57,11 @@ def midi_bytes(
         expressive: play it as `perform` does: a tempo map, and velocities around the given one; velocities for each
             note stay as they are.
         pattern: how the chords are played, as in `accompaniment`; with `none` they are symbols only.
+        instrument: what plays it, a name of `INSTRUMENTS`: a program change of General MIDI.
 
     Raises:
-        UsageError: a velocity out of range, a tempo under 3.6 quarters a minute, or a melody too long for MIDI.
+        UsageError: an unknown instrument, a velocity out of range, a tempo under 3.6 quarters a minute, or a melody
+            too long for MIDI.
 
     Examples:
         >>> midi_bytes(Melody.from_pitches([(60, 24)]))[:14].hex(" ")
@@ -68,9 +73,10 @@ def midi_bytes(
         velocity = played.velocities if isinstance(velocity, int) else velocity
     if melody.length > _LONGEST:
         raise UsageError(f"a melody of {melody.length} ticks is too long for MIDI", f"cut it to {_LONGEST} ticks")
-    tracks = [_track((*_meta_events(melody), *_note_events(melody, velocity)), melody.length)]
+    voice = find_instrument(instrument)
+    tracks = [_track((*_meta_events(melody, voice), *_note_events(melody, velocity)), melody.length)]
     if any(tick < melody.length for tick, _ in melody.chords):
-        tracks.append(_track((*_chord_symbols(melody), *_chord_notes(melody, pattern)), melody.length))
+        tracks.append(_track((*_chord_symbols(melody, voice.chords), *_chord_notes(melody, pattern)), melody.length))
     header = struct.pack(">4sIHHH", b"MThd", 6, int(len(tracks) > 1), len(tracks), MIDI_TICKS_PER_QUARTER)
     return header + b"".join(tracks)
 
@@ -85,7 +91,7 @@ def _track(events: Iterable[_Event], end: int) -> bytes:
     return struct.pack(">4sI", b"MTrk", len(track)) + bytes(track)
 
 
-def _meta_events(melody: Melody) -> Iterator[_Event]:
+def _meta_events(melody: Melody, instrument: Instrument) -> Iterator[_Event]:
     """Name, source, meters, key, tempo map and instrument."""
     if title := printable(melody.title):
         yield 0, _META, _meta(0x03, title.encode())
@@ -102,13 +108,13 @@ def _meta_events(melody: Melody) -> Iterator[_Event]:
     for tick, rate in melody.tempo.changes:
         if tick <= melody.length:
             yield tick, _META, _meta(0x51, _microseconds(rate).to_bytes(3, "big"))
-    yield 0, _META, bytes((0xC0, _PIANO))
+    yield 0, _META, bytes((0xC0, instrument.program))
 
 
-def _chord_symbols(melody: Melody) -> Iterator[_Event]:
+def _chord_symbols(melody: Melody, instrument: Instrument) -> Iterator[_Event]:
     """Name, instrument and symbols of the track of chords."""
     yield 0, _META, _meta(0x03, CHORD_TRACK.encode())
-    yield 0, _META, bytes((0xC0 | _CHORD_CHANNEL, _PIANO))
+    yield 0, _META, bytes((0xC0 | _CHORD_CHANNEL, instrument.program))
     key = melody.key or find_key(melody) or Key()
     for tick, chord in melody.chords:
         if tick < melody.length:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.io.sound.accompaniment import Pattern, accompaniment
+from cantilena.io.sound.names import InstrumentName
 from cantilena.io.sound.performance import perform
-from cantilena.io.sound.piano import RATE, VELOCITY, render
+from cantilena.io.sound.render import render
+from cantilena.io.sound.synthesis import RATE, VELOCITY
 from cantilena.music import Melody
 
 
@@ -59,8 +61,9 @@ def wav_bytes(
     velocity: int = VELOCITY,
     expressive: bool = False,
     pattern: Pattern = "block",
+    instrument: InstrumentName = "piano",
 ) -> bytes:
-    """Render a melody and its chords on the piano as a mono WAV file; the same melody gives the same bytes.
+    """Render a melody and its chords as a mono WAV file; the same melody gives the same bytes.
 
     Args:
         melody: the melody.
@@ -68,14 +71,16 @@ def wav_bytes(
         velocity: MIDI velocity of the notes, 1 to 127.
         expressive: play it as `perform` does, with velocities around that one.
         pattern: how the chords are played, as in `accompaniment`.
+        instrument: what plays it, a name of `INSTRUMENTS`.
 
     Examples:
         >>> wav_bytes(Melody.from_pitches([(60, 24)]), rate=8_000)[:4]
         b'RIFF'
     """
+    velocities: int | tuple[int, ...] = velocity
+    if expressive:
+        played = perform(melody, velocity)
+        melody, velocities = replace(melody, tempo=played.tempo), played.velocities
     under = accompaniment(melody, pattern)
-    if not expressive:
-        return sound_bytes(render(melody, rate=rate, velocity=velocity, accompaniment=under), rate)
-    played = perform(melody, velocity)
-    melody = replace(melody, tempo=played.tempo)
-    return sound_bytes(render(melody, rate=rate, velocity=played.velocities, accompaniment=under), rate)
+    sound = render(melody, rate=rate, velocity=velocities, accompaniment=under, instrument=instrument)
+    return sound_bytes(sound, rate)

@@ -8,8 +8,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.io import abc, accompaniment, midi_bytes, musicxml, perform, render, render_note, sound_bytes
-from cantilena.io.sound.piano import RATE, VELOCITY
+from cantilena.io import (
+    InstrumentName,
+    Pattern,
+    abc,
+    accompaniment,
+    midi_bytes,
+    musicxml,
+    perform,
+    render,
+    render_note,
+    sound_bytes,
+)
+from cantilena.io.sound.synthesis import RATE, VELOCITY
 from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
 from cantilena.studio.export.engraving import EngravingTask, PictureFormat
@@ -21,18 +32,32 @@ _MAX_SECONDS = 1200.0
 """The longest sound; it is computed in memory."""
 
 
-def melody_wav(melody: Melody, *, start: int = 0, expressive: bool = False) -> bytes:
-    """Render a melody on the piano as a WAV file.
+@dataclass(frozen=True)
+class Playing:
+    """How a melody is played in MIDI and sound."""
+
+    expressive: bool = False
+    """Whether it is shaped as a pianist would."""
+
+    instrument: InstrumentName = "piano"
+    """What plays it."""
+
+    accompaniment: Pattern = "block"
+    """How its chords are played."""
+
+
+def melody_wav(melody: Melody, playing: Playing = Playing(), *, start: int = 0) -> bytes:
+    """Render a melody as a WAV file.
 
     Args:
         melody: the melody.
+        playing: how it is played; a part of an expressive performance sounds as it does within the whole.
         start: the tick to start at; notes that began before are left out.
-        expressive: whether to shape it as a pianist would; a part sounds as it does within the whole.
 
     Raises:
         UsageError: it is too long.
     """
-    part, velocities = _performance(melody, expressive=expressive)
+    part, velocities = _performance(melody, expressive=playing.expressive)
     if start:
         velocities = tuple(
             velocity for note, velocity in zip(part.sounding, velocities, strict=True) if note.onset >= start
@@ -40,17 +65,24 @@ def melody_wav(melody: Melody, *, start: int = 0, expressive: bool = False) -> b
         part = part.between(start, part.length)
     if part.seconds > _MAX_SECONDS:
         raise UsageError(f"the sound would last {part.seconds:.0f} seconds", f"give at most {_MAX_SECONDS:.0f} seconds")
-    return sound_bytes(render(part, velocity=velocities, accompaniment=accompaniment(part)), RATE)
+    chords = accompaniment(part, playing.accompaniment)
+    sound = render(part, velocity=velocities, accompaniment=chords, instrument=playing.instrument)
+    return sound_bytes(sound, RATE)
 
 
 @lru_cache(maxsize=256)
-def note_wav(pitch: int, velocity: int, seconds: float) -> bytes:
-    """Render one note on the piano as a WAV file."""
-    return sound_bytes(render_note(pitch, velocity, seconds), RATE)
+def note_wav(pitch: int, velocity: int, seconds: float, instrument: InstrumentName = "piano") -> bytes:
+    """Render one note as a WAV file."""
+    return sound_bytes(render_note(pitch, velocity, seconds, instrument=instrument), RATE)
 
 
 def timing(melody: Melody, *, start: int = 0, expressive: bool = False) -> Timing:
-    """Return when each note sounds in what `melody_wav` renders; arguments as there.
+    """Return when each note sounds in what `melody_wav` renders.
+
+    Args:
+        melody: the melody.
+        start: the tick to start at.
+        expressive: whether it is shaped as a pianist would.
 
     Examples:
         >>> found = timing(Melody.from_pitches([(60, 24), (62, 24), (64, 48)]), start=24)
@@ -89,19 +121,19 @@ class Format:
     """A file format of melodies: written directly, or engraved."""
 
     media_type: str
-    write: Callable[[Melody, bool], bytes] | None = None
-    """Writes a melody, expressively if the second argument is true."""
+    write: Callable[[Melody, Playing], bytes] | None = None
+    """Writes a melody as it is played."""
 
     picture: PictureFormat | None = None
 
     async def export(
-        self, melody: Melody, expressive: bool, executor: BoundedExecutor, engraving: EngravingPool
+        self, melody: Melody, playing: Playing, executor: BoundedExecutor, engraving: EngravingPool
     ) -> bytes:
         """Return a melody in this format.
 
         Args:
             melody: the melody.
-            expressive: whether to shape MIDI and sound as a pianist would.
+            playing: how it is played in MIDI and sound.
             executor: writes the file.
             engraving: engraves the score.
 
@@ -112,16 +144,21 @@ class Format:
         if write is None:
             task = EngravingTask(melody, _SCORE_WIDTH, heading=True, picture=self.picture)
             return (await engraving.engrave(task)).picture
-        return await executor.run(lambda _: write(melody, expressive))
+        return await executor.run(lambda _: write(melody, playing))
 
 
 FORMATS = {
-    "mid": Format("audio/midi", lambda melody, expressive: midi_bytes(melody, expressive=expressive)),
+    "mid": Format(
+        "audio/midi",
+        lambda melody, playing: midi_bytes(
+            melody, expressive=playing.expressive, pattern=playing.accompaniment, instrument=playing.instrument
+        ),
+    ),
     "musicxml": Format("application/vnd.recordare.musicxml+xml", lambda melody, _: musicxml(melody).encode()),
     "svg": Format("image/svg+xml", picture="svg"),
     "pdf": Format("application/pdf", picture="pdf"),
     "png": Format("image/png", picture="png"),
-    "wav": Format("audio/wav", lambda melody, expressive: melody_wav(melody, expressive=expressive)),
+    "wav": Format("audio/wav", melody_wav),
     "abc": Format("text/vnd.abc", lambda melody, _: abc(melody).encode()),
 }
 """The formats by suffix."""

@@ -15,6 +15,7 @@ import { ScoreView } from "/page/music/score.js";
 import { keyTitle, ruleTitle } from "/page/settings.js";
 import { moveCursor, on, pickNotes, selectBars, shownCandidate, state, emit } from "/page/state.js";
 import { downloadButtons } from "/page/download.js";
+import { midiHandle } from "/page/drag.js";
 
 const MAX_RULES = 4;
 let views = [];
@@ -82,7 +83,7 @@ class ColumnView {
     this.continueButton = make("button", { type: "button", onclick: () => continueFrom(column) }, "Continue from the end");
     this.editButton = make("button", { type: "button", class: "edit", "aria-pressed": "false", title: "Edit the notes (Ctrl+E)", onclick: () => setEditing(!state.editing) }, "Edit");
     this.rewriteButton = make("button", { type: "button", class: "rewrite", hidden: true, onclick: () => rewrite(column) });
-    return make("div", { class: "tools" }, this.play, this.editButton, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), downloadButtons(column));
+    return make("div", { class: "tools" }, this.play, this.editButton, this.keep, this.continueButton, this.rewriteButton, make("span", { class: "spring" }), midiHandle(column), downloadButtons(column));
   }
 
   /** Show the current candidate; while it is being composed, its notes so far. */

@@ -227,7 +227,7 @@ export async function playInTurn() {
     column.tick = 0;
     state.active = state.columns.indexOf(column);
     emit("active");
-    if (!(await play(column, { expressive: byId("expressive").checked }).catch(() => false))) return;
+    if (!(await play(column, { expressive: byId("expressive").checked, once: true }).catch(() => false))) return;
   }
 }
 

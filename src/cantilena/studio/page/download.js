@@ -3,6 +3,7 @@
 import { request } from "/page/api.js";
 import { byId, showError, make, announce } from "/page/elements.js";
 import { shareUrl } from "/page/link.js";
+import { transport } from "/page/music/transport.js";
 import { shownCandidate, state } from "/page/state.js";
 
 const FILES = [["mid", "MIDI", "play and edit"], ["musicxml", "MusicXML", "notation programs"], ["pdf", "PDF", "print"], ["svg", "SVG", "picture, any size"], ["png", "PNG", "picture"], ["wav", "WAV", "sound"], ["abc", "ABC", "text"]];
@@ -37,16 +38,26 @@ export function downloadButtons(column) {
   return parts;
 }
 
-const exportMelody = (column, kind) => request(`/api/export/${kind}`, { body: { melody: shownCandidate(column).melody, expressive: byId("expressive").checked }, as: "response" });
+/** Export what a column shows, played as it is heard but at its own tempo: `{ name, blob }`. */
+export async function exportFile(column, kind) {
+  const { instrument, accompaniment } = transport;
+  const body = { melody: shownCandidate(column).melody, expressive: byId("expressive").checked, instrument, accompaniment };
+  const response = await request(`/api/export/${kind}`, { body, as: "response" });
+  const name = /filename="?([^";]+)"?/.exec(response.headers.get("Content-Disposition") ?? "");
+  return { name: name?.[1] ?? `melody.${kind}`, blob: await response.blob() };
+}
+
+/** Save a file of `exportFile`. */
+export function saveFile({ name, blob }) {
+  const url = URL.createObjectURL(blob);
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
 
 async function download(column, kind) {
   showError("compose-error");
   try {
-    const response = await exportMelody(column, kind);
-    const name = /filename="?([^";]+)"?/.exec(response.headers.get("Content-Disposition") ?? "");
-    const url = URL.createObjectURL(await response.blob());
-    make("a", { href: url, download: name?.[1] ?? `melody.${kind}` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    saveFile(await exportFile(column, kind));
   } catch (error) {
     showError("compose-error", error);
   }
@@ -54,7 +65,7 @@ async function download(column, kind) {
 
 async function copyAbc(column) {
   try {
-    await copy(await (await exportMelody(column, "abc")).text(), "Copied as ABC.");
+    await copy(await (await exportFile(column, "abc")).blob.text(), "Copied as ABC.");
   } catch (error) {
     showError("compose-error", error);
   }

@@ -23,6 +23,8 @@ import { initRules } from "/page/panels/rules.js";
 import { initSettings } from "/page/settings.js";
 import { initShortcuts } from "/page/shortcuts.js";
 import { activeColumn, EXAMPLE, modelNamed, on, updateSettings, currentCandidate, state, emit } from "/page/state.js";
+import { initMidiOutput } from "/page/music/midi-output.js";
+import { initTransport } from "/page/music/transport.js";
 import { initTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
@@ -119,7 +121,7 @@ function initComposeButton() {
   on("busy", () => { if (state.busy && matchMedia("(max-width: 63.99rem)").matches) byId("music").scrollIntoView({ block: "start" }); });
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initSessions, initShortcuts, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initSessions, initShortcuts, initTransport, initMidiOutput, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });

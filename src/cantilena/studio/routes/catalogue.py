@@ -7,10 +7,20 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from cantilena.errors import __version__
+from cantilena.io import INSTRUMENTS, PATTERNS
 from cantilena.rules import RULE_SETS
 from cantilena.server import NOT_FOUND
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.responses import About, Deleted, Models, RuleInfo, RuleSetInfo, RuleSets
+from cantilena.studio.schemas.responses import (
+    About,
+    Deleted,
+    InstrumentInfo,
+    Instruments,
+    Models,
+    RuleInfo,
+    RuleSetInfo,
+    RuleSets,
+)
 from cantilena.studio.state import StudioDep
 
 router = APIRouter(prefix="/api", tags=["catalogue"])
@@ -50,6 +60,18 @@ async def rules() -> RuleSets:
         for name, text in _RULE_SETS.items()
     ]
     return RuleSets(default="cantilena", sets=sets)
+
+
+@router.get("/instruments")
+async def instruments() -> Instruments:
+    """List the instruments that play melodies, the default first, and the patterns of accompaniment."""
+    return Instruments(
+        instruments=[
+            InstrumentInfo(name=one.name, title=one.title, program=one.program, chords=one.chords.name)
+            for one in INSTRUMENTS.values()
+        ],
+        accompaniments=list(PATTERNS),
+    )
 
 
 @router.get("/about")

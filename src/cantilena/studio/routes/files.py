@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from cantilena.server import Responses
 from cantilena.studio.export.engraving import note_text
-from cantilena.studio.export.files import FORMATS, file_name
+from cantilena.studio.export.files import FORMATS, Playing, file_name
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import BarNumber, ExportRequest
@@ -32,7 +32,8 @@ _BYTES = {"requestBody": {"required": True, "content": {"application/octet-strea
 async def export(ending: Suffix, body: ExportRequest, studio: StudioDep) -> Response:
     """Export a melody: MIDI, MusicXML, the score as SVG, PDF or PNG, sound as WAV, or ABC."""
     melody, format_ = body.melody.to_melody(), FORMATS[ending]
-    content = await format_.export(melody, body.expressive, studio.executor, studio.engraving)
+    playing = Playing(body.expressive, body.instrument, body.accompaniment)
+    content = await format_.export(melody, playing, studio.executor, studio.engraving)
     disposition = f'attachment; filename="{file_name(melody.title, ending)}"'
     return Response(content, media_type=format_.media_type, headers={"Content-Disposition": disposition})
 

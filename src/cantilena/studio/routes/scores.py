@@ -8,18 +8,30 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from cantilena.generation import harmonise, next_notes
+from cantilena.io import InstrumentName, accompaniment
+from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY
 from cantilena.server import NOT_FOUND, Responses
 from cantilena.studio.export.engraving import note_text, pitch_names
-from cantilena.studio.export.files import melody_wav, note_wav, timing
-from cantilena.studio.schemas.melody import MelodySchema
+from cantilena.studio.export.files import Playing, melody_wav, note_wav, timing
+from cantilena.studio.schemas.melody import MelodySchema, NoteSchema
 from cantilena.studio.schemas.requests import (
+    AccompanimentRequest,
     HarmoniseRequest,
     NextNotesRequest,
     PrimerRequest,
     ScoreRequest,
     SoundRequest,
 )
-from cantilena.studio.schemas.responses import Harmonies, Harmony, HarmonyChord, NextNotes, ParsedNotes, Score, Timing
+from cantilena.studio.schemas.responses import (
+    Accompaniment,
+    Harmonies,
+    Harmony,
+    HarmonyChord,
+    NextNotes,
+    ParsedNotes,
+    Score,
+    Timing,
+)
 from cantilena.studio.services.compose import parse_primer
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.state import StudioDep
@@ -94,9 +106,9 @@ async def score(body: ScoreRequest, studio: StudioDep) -> Score:
 
 @router.post("/sound", response_class=Response, responses=_WAV)
 async def sound(body: SoundRequest, studio: StudioDep) -> Response:
-    """Play a melody on the piano, as a WAV file."""
-    melody = body.melody.to_melody()
-    content = await studio.executor.run(lambda _: melody_wav(melody, start=body.start, expressive=body.expressive))
+    """Play a melody, as a WAV file."""
+    melody, playing = body.melody.to_melody(), Playing(body.expressive, body.instrument, body.accompaniment)
+    content = await studio.executor.run(lambda _: melody_wav(melody, playing, start=body.start))
     return Response(content, media_type="audio/wav")
 
 
@@ -107,13 +119,25 @@ async def sound_timing(body: SoundRequest, studio: StudioDep) -> Timing:
     return await studio.quick_executor.run(lambda _: timing(melody, start=body.start, expressive=body.expressive))
 
 
+@router.post("/accompaniment")
+async def accompanying_notes(body: AccompanimentRequest, studio: StudioDep) -> Accompaniment:
+    """Return the notes that play the chords of a melody."""
+    melody = body.melody.to_melody()
+    notes = await studio.quick_executor.run(lambda _: accompaniment(melody, body.pattern))
+    return Accompaniment(
+        velocity=ACCOMPANIMENT_VELOCITY,
+        notes=[NoteSchema.from_note(note) for note in notes],
+    )
+
+
 @router.get("/note/{pitch}.wav", response_class=Response, responses=_WAV)
 async def note(
     pitch: Annotated[int, Path(ge=0, le=127)],
     studio: StudioDep,
     velocity: Annotated[int, Query(ge=1, le=127)] = 80,
     seconds: Annotated[float, Query(gt=0, le=10)] = 2.0,
+    instrument: InstrumentName = "piano",
 ) -> Response:
-    """Play one note on the piano, without reverberation, as a WAV file that never changes."""
-    content = await studio.executor.run(lambda _: note_wav(pitch, velocity, seconds))
+    """Play one note, without reverberation, as a WAV file that never changes."""
+    content = await studio.executor.run(lambda _: note_wav(pitch, velocity, seconds, instrument))
     return Response(content, media_type="audio/wav", headers={"Cache-Control": "public, max-age=31536000, immutable"})

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, Lock, LockKind, SamplingOptions
+from cantilena.io import InstrumentName, Pattern
 from cantilena.models.harmony.options import Every, Style
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
@@ -218,19 +219,32 @@ class ScoreRequest(Schema):
     )
 
 
-class SoundRequest(Schema):
-    """A melody to play."""
+class PlayedRequest(Schema):
+    """A melody, and how it is played."""
 
     melody: MelodySchema = Field(description="The melody.")
-    expressive: bool = Field(default=False, description="Whether to shape it as a pianist would.")
+    expressive: bool = Field(default=False, description="Whether to shape it as a pianist would; for MIDI and sound.")
+    instrument: InstrumentName = Field(
+        default="piano", description="What plays it, of `GET /api/instruments`; for MIDI and sound."
+    )
+    accompaniment: Pattern = Field(default="block", description="How its chords are played; for MIDI and sound.")
+
+
+class SoundRequest(PlayedRequest):
+    """A melody to play."""
+
     start: Annotated[int, Field(ge=0)] = Field(default=0, alias="from", description="The tick to start at.")
 
 
-class ExportRequest(Schema):
+class ExportRequest(PlayedRequest):
     """A melody to export to a file."""
 
-    melody: MelodySchema = Field(description="The melody.")
-    expressive: bool = Field(default=False, description="As for sound; for MIDI and WAV.")
+
+class AccompanimentRequest(Schema):
+    """A melody with chords, and how they are played."""
+
+    melody: MelodySchema = Field(description="The melody, with `chords`.")
+    pattern: Pattern = Field(default="block", description="How its chords are played.")
 
 
 class PrimerRequest(Schema):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema
+from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema, NoteSchema
 
 JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -203,6 +203,29 @@ class Timing(BaseModel):
     seconds: float = Field(description="From the start of the sound to the end of the melody, before the decay.")
     notes: list[PlayedNote] = Field(description="The notes that sound, in order.")
     clock: list[ClockPoint] = Field(description="From the first tick to the last; linear between two points.")
+
+
+class InstrumentInfo(BaseModel):
+    """An instrument that plays melodies."""
+
+    name: str
+    title: str
+    program: int = Field(description="Its number in General MIDI, from 0.")
+    chords: str = Field(description="The instrument that plays the chords under its melodies.")
+
+
+class Instruments(BaseModel):
+    """The instruments, the default first, and how they can play chords."""
+
+    instruments: list[InstrumentInfo]
+    accompaniments: list[str] = Field(description="The patterns of accompaniment, the default first.")
+
+
+class Accompaniment(BaseModel):
+    """The notes that play the chords of a melody."""
+
+    velocity: int = Field(description="The MIDI velocity of all of them.")
+    notes: list[NoteSchema]
 
 
 class NextNotes(BaseModel):

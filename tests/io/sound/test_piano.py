@@ -12,18 +12,9 @@ import soundfile
 from cantilena.errors import UsageError
 from cantilena.io import write
 from cantilena.io.sound.files import sound_bytes, wav_bytes
-from cantilena.io.sound.piano import (
-    RATE,
-    TAIL_SECONDS,
-    add_reverb,
-    fundamental,
-    inharmonicity,
-    render,
-    render_note,
-    reverb_response,
-    string,
-    synthesize,
-)
+from cantilena.io.sound.piano import inharmonicity, string
+from cantilena.io.sound.render import TAIL_SECONDS, add_reverb, render, render_note, reverb_response
+from cantilena.io.sound.synthesis import RATE, fundamental, synthesize
 from cantilena.music import Melody, Tempo
 
 KEYBOARD = range(21, 109)
@@ -177,10 +168,10 @@ def test_the_room_answers_softly_and_only_after() -> None:
 
 
 def test_the_same_melody_gives_the_same_bytes_whatever_was_played_before(tmp_path) -> None:
-    from cantilena.io.sound import piano
+    from cantilena.io.sound import render as rendering
 
     melody = Melody.from_pitches([(60, 12), (64, 12), ((60, 64, 67), 48)], title="again")
-    piano._ringing_string.cache_clear()
+    rendering._ringing_note.cache_clear()
     first = wav_bytes(melody)
     render_note(60, seconds=9.0)
     wav_bytes(melody.transposed(3))
