@@ -184,6 +184,20 @@ def test_the_play_button_is_visible_on_a_phone(visit: Any, large: bool) -> None:
     assert app.page.input_value("#speed") == "105"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_is_legible_and_named(visit: Any, chords: Json, page_checks: dict[str, str], scheme: str) -> None:
+    app = visit(color_scheme=scheme)
+    open_melody(app, chords)
+    app.page.click("#loop")
+    app.page.click("#open-sound")
+    assert app.find("#accompaniment").is_visible()
+    assert app.page.evaluate(page_checks["faint"])["faint"] == []
+    assert app.page.evaluate(page_checks["nameless"]) == []
+    assert app.page.evaluate("document.activeElement.id") == "instrument"
+    app.page.keyboard.press("Escape")
+    assert app.page.evaluate("document.activeElement.id") == "open-sound"
+
+
 # --- MIDI output ---
 
 
