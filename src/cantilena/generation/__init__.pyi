@@ -1,4 +1,10 @@
 from .baselines import mix_snippets as mix_snippets
+from .call_response import MOST_BARS_OF_CALL as MOST_BARS_OF_CALL
+from .call_response import PlayedNote as PlayedNote
+from .call_response import Reply as Reply
+from .call_response import Response as Response
+from .call_response import answer as answer
+from .call_response import call_melody as call_melody
 from .chords import names_chord_file as names_chord_file
 from .collection import WrittenMelody as WrittenMelody
 from .collection import check_output_folder as check_output_folder
