@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema
+from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema, NoteSchema
 
 JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -73,6 +73,23 @@ class Candidates(BaseModel):
 
     candidates: list[Candidate]
     seconds: float
+
+
+class CallMelody(BaseModel):
+    """A call as it is written."""
+
+    melody: MelodySchema
+
+
+class Answer(BaseModel):
+    """A call, and the answer of a model."""
+
+    call: MelodySchema = Field(description="What was played.")
+    notes: list[NoteSchema] = Field(description="The notes of the answer, with onsets from its first beat.")
+    melody: MelodySchema = Field(description="The call followed by the answer.")
+    model: str
+    seed: int
+    seconds: float = Field(description="How long composing took.")
 
 
 class HarmonyChord(BaseModel):
