@@ -10,7 +10,11 @@ from cantilena.music import Key, Meter
 
 from .conftest import Json, notes_json
 
-PLAYED = [{"pitch": 62, "on": -0.02, "off": 0.48}, {"pitch": 66, "on": 0.5, "off": 1.0}, {"pitch": 69, "on": 1, "off": 2}]
+PLAYED = [
+    {"pitch": 62, "on": -0.02, "off": 0.48},
+    {"pitch": 66, "on": 0.5, "off": 1.0},
+    {"pitch": 69, "on": 1, "off": 2},
+]
 
 
 def body(**more: object) -> Json:
@@ -19,9 +23,7 @@ def body(**more: object) -> Json:
 
 def test_an_answer_is_that_of_the_library(client: TestClient) -> None:
     sent = client.post("/api/answer", json=body(seed=4, reply="varied", range="D4-A5")).json()
-    call = call_melody(
-        [PlayedNote(**note) for note in PLAYED], bars=2, meter=Meter(3, 4), key=Key.parse("D major")
-    )
+    call = call_melody([PlayedNote(**note) for note in PLAYED], bars=2, meter=Meter(3, 4), key=Key.parse("D major"))
     ours = answer(load("tunes"), call, reply="varied", range="D4-A5", seed=4)
     assert sent["call"]["notes"] == notes_json(call)
     assert sent["melody"]["notes"] == notes_json(ours.melody)

@@ -20,6 +20,7 @@ import { initRules } from "/page/panels/rules.js";
 import { initSettings } from "/page/settings.js";
 import { initShortcuts } from "/page/shortcuts.js";
 import { activeColumn, EXAMPLE, modelNamed, on, updateSettings, currentCandidate, state, emit } from "/page/state.js";
+import { initTogether } from "/page/panels/together.js";
 import { initTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
@@ -109,7 +110,7 @@ function initComposeButton() {
   on("primer-read", () => byId("compose").focus());
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initShortcuts, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initTogether, initShortcuts, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });

@@ -36,6 +36,7 @@ export const state = {
   rule: "",
   busy: false,
   playing: false,
+  together: false,
   composed: false,
 };
 

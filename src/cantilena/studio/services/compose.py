@@ -1,4 +1,4 @@
-"""Composing, rewriting, interpolating, varying, answering and judging: a request in, candidates or verdicts out, piece by piece.
+"""Composing, rewriting, interpolating, varying, answering and judging: a request in, its results out, piece by piece.
 
 A weight of a rule only multiplies what the rule gives. So each melody is judged once, by the rules of the catalogue,
 whose weights are 1, and the values are multiplied by the weights of the request: a changed weight is answered at once.
@@ -102,6 +102,8 @@ class ComposeService:
         primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
         if primer is not None and not primer.sounding:
             primer = None
+        if primer is not None and primer.key is None and not request.key:
+            primer = replace(primer, key=find_key(primer))
         if names_chord_file(request.chords):  # which a page must not read
             raise UsageError("chords that name a file", "send them as text, such as C | Am | F G7 | C")
         options = request.compose_options().replace(

@@ -11,7 +11,8 @@ const buffers = new Map();
 const decoder = new OfflineAudioContext(1, 1, 44_100);
 let context = null, out = null, running = null;
 
-function audio() {
+/** The audio context; the first call must follow a user gesture. */
+export function audio() {
   if (!context) {
     context = new AudioContext({ latencyHint: "interactive" });
     out = context.createGain();
@@ -44,6 +45,12 @@ export function playNote(pitch) {
     isReleased = true;
     source?.release(context.currentTime);
   };
+}
+
+/** Play a note at a time of the audio clock; call what it resolves to with a time to end it earlier. */
+export async function scheduleNote(pitch, when, end) {
+  const sound = await buffer(pitch);
+  return start(sound, Math.max(when, context.currentTime), end).release;
 }
 
 function start(sound, when, end) {
