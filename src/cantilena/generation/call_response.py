@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
-from cantilena.generation.options import ComposeOptions
+from cantilena.generation.options import MOST_BARS_OF_CALL, ComposeOptions, Reply
 from cantilena.music import TICKS_PER_QUARTER, Form, Key, Melody, Meter, Note, Tempo, find_key
-
-Reply = Literal["new", "varied"]
-"""Whether an answer is a new phrase, or the call again with another ending, as in a parallel period."""
-
-MOST_BARS_OF_CALL = 16
-"""The longest call, in bars."""
 
 _SIXTEENTH, _TRIPLET = 6, 8
 _TRIPLET_COST = (0.04 * TICKS_PER_QUARTER) ** 2
