@@ -253,7 +253,7 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
     }
     for folder, allowed in [
         # markupsafe is jinja2's own type of text
-        ("src", needed | extras["hub"] | extras["sweep"] | extras["onnx"] | {"markupsafe"}),
+        ("src", needed | extras["hub"] | extras["sweep"] | extras["live"] | extras["onnx"] | {"markupsafe"}),
         ("tests", needed | extras["hub"] | extras["dev"]),
     ]:
         for path in (CHECKOUT / folder).rglob("*.py"):

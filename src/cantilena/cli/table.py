@@ -56,6 +56,7 @@ COMMANDS = (
     Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),
     Command("harmonise", "find chords for a melody", "cantilena.cli.harmonise:run"),
     Command("studio", "open a page to compose, hear and understand melodies on", "cantilena.cli.studio:run"),
+    Command("live", "play together with a model on MIDI devices", "cantilena.cli.live:run"),
     Command("export", "write a model as ONNX, to run without Cantilena", "cantilena.cli.export:run"),
     Command("evaluate", "measure melodies beside people's, and report", "cantilena.cli.evaluate:run"),
     Command("listen", "ask people whether a human or a computer composed what they hear"),

@@ -1,4 +1,8 @@
 from .baselines import mix_snippets as mix_snippets
+from .call_response import PlayedNote as PlayedNote
+from .call_response import Response as Response
+from .call_response import answer as answer
+from .call_response import call_melody as call_melody
 from .chords import names_chord_file as names_chord_file
 from .collection import WrittenMelody as WrittenMelody
 from .collection import check_output_folder as check_output_folder
@@ -24,9 +28,11 @@ from .locks import LockKind as LockKind
 from .next_notes import NextNotes as NextNotes
 from .next_notes import next_notes as next_notes
 from .next_notes import note_probabilities as note_probabilities
+from .options import MOST_BARS_OF_CALL as MOST_BARS_OF_CALL
 from .options import BarRange as BarRange
 from .options import ComposeOptions as ComposeOptions
 from .options import LatentOptions as LatentOptions
+from .options import Reply as Reply
 from .options import SamplingOptions as SamplingOptions
 from .primer import primer_of as primer_of
 from .primer import read_melody_or_notes as read_melody_or_notes

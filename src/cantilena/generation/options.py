@@ -28,6 +28,12 @@ MAX_MELODIES = 10_000
 MAX_CANDIDATES = 1024
 """Candidates of a search."""
 
+MOST_BARS_OF_CALL = 16
+"""The longest call that is answered, in bars."""
+
+Reply = Literal["new", "varied"]
+"""Whether an answer is a new phrase, or the call again with another ending, as in a parallel period."""
+
 
 class BarRange(int):
     """Bars first to last of a melody, counted from 1; a pickup is bar 0. As an int it is their number.

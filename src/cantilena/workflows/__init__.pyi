@@ -38,6 +38,12 @@ from .evaluate.options import EvaluateOptions as EvaluateOptions
 from .evaluate.run import Evaluation as Evaluation
 from .evaluate.run import run_evaluation as run_evaluation
 from .learned_corpus import shipped_corpus as shipped_corpus
+from .live import LiveOptions as LiveOptions
+from .live import LiveSession as LiveSession
+from .midi_ports import MidiPorts as MidiPorts
+from .midi_ports import RtMidiPorts as RtMidiPorts
+from .midi_ports import TimedMessage as TimedMessage
+from .midi_ports import port_names as port_names
 from .reproduce.options import Plan as Plan
 from .reproduce.options import ReproduceOptions as ReproduceOptions
 from .reproduce.options import plan as plan

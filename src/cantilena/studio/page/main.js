@@ -25,6 +25,7 @@ import { initShortcuts } from "/page/shortcuts.js";
 import { activeColumn, EXAMPLE, modelNamed, on, updateSettings, currentCandidate, state, emit } from "/page/state.js";
 import { initMidiOutput } from "/page/music/midi-output.js";
 import { initTransport } from "/page/music/transport.js";
+import { initTogether } from "/page/panels/together.js";
 import { initTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
@@ -121,7 +122,7 @@ function initComposeButton() {
   on("busy", () => { if (state.busy && matchMedia("(max-width: 63.99rem)").matches) byId("music").scrollIntoView({ block: "start" }); });
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initEditor, initUndo, initSessions, initShortcuts, initTransport, initMidiOutput, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initTogether, initEditor, initUndo, initSessions, initShortcuts, initTransport, initMidiOutput, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });

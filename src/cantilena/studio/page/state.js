@@ -39,6 +39,7 @@ export const state = {
   rule: "",
   busy: false,
   playing: false,
+  together: false,
   composed: false,
   editing: false,
 };

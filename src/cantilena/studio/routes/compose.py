@@ -1,4 +1,4 @@
-"""Composing, rewriting, interpolating, varying and judging."""
+"""Composing, rewriting, interpolating, varying, answering and judging."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from fastapi.sse import EventSourceResponse
 
 from cantilena.server import NOT_FOUND, Responses
 from cantilena.studio.routes.sse import EVENT_STREAM, error_event, event, wants_events
+from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import (
+    AnswerRequest,
+    CallRequest,
     ComposeRequest,
     InterpolateRequest,
     JudgeRequest,
     RewriteRequest,
     VaryRequest,
 )
-from cantilena.studio.schemas.responses import Candidate, Candidates, MelodyVerdict, Verdicts
+from cantilena.studio.schemas.responses import Answer, CallMelody, Candidate, Candidates, MelodyVerdict, Verdicts
 from cantilena.studio.services.compose import Events, NewNotes
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.state import Studio, StudioDep
@@ -60,6 +63,21 @@ async def interpolate(body: InterpolateRequest, request: Request, studio: Studio
 async def vary(body: VaryRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
     """Vary a melody with a VAE; responds as compose does."""
     return await _respond(studio, request, lambda deadline: studio.composing.vary(body, deadline))
+
+
+@router.post("/call")
+async def call(body: CallRequest) -> CallMelody:
+    """Write notes as they were played as a melody of whole bars, without answering it."""
+    return CallMelody(melody=MelodySchema.from_melody(body.to_melody()))
+
+
+@router.post("/answer", responses=NOT_FOUND)
+async def answer(body: AnswerRequest, studio: StudioDep) -> Answer:
+    """Answer a call that was played with as many bars, in its key, meter and tempo.
+
+    The answer of a model that has learned forms ends on the tonic.
+    """
+    return await studio.executor.run(lambda deadline: studio.composing.answer(body, deadline))
 
 
 @router.post("/judge")

@@ -8,10 +8,20 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Lock, LockKind, SamplingOptions
+from cantilena.generation import (
+    MOST_BARS_OF_CALL,
+    ComposeOptions,
+    Lock,
+    LockKind,
+    PlayedNote,
+    Reply,
+    SamplingOptions,
+    call_melody,
+)
 from cantilena.io import InstrumentName, Pattern
 from cantilena.models.harmony.options import Every, Style
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
+from cantilena.music import Key, Melody, Meter
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import (
     BeatsPerMinute,
@@ -19,6 +29,7 @@ from cantilena.studio.schemas.melody import (
     Finite,
     MelodySchema,
     Name,
+    Pitch,
     RulesSchema,
     Schema,
     Seed,
@@ -146,6 +157,51 @@ class VaryRequest(SamplingRequest):
     amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         default=0.3, description="0 for the melody itself to 1 for a free sample."
     )
+
+
+class PlayedNoteSchema(Schema):
+    """A note as it was played."""
+
+    pitch: Pitch = Field(description="The MIDI pitch.")
+    on: Annotated[float, Field(ge=-60, le=3600, allow_inf_nan=False)] = Field(
+        description="Seconds from the first beat of the call to the key press; negative if it was early."
+    )
+    off: Annotated[float, Field(ge=-60, le=3600, allow_inf_nan=False)] = Field(description="Seconds to the release.")
+
+
+class CallRequest(Schema):
+    """Notes as they were played, to be written as a melody of whole bars."""
+
+    played: Annotated[list[PlayedNoteSchema], Field(max_length=LIMITS.notes)] = Field(description="What was played.")
+    bars: Annotated[int, Field(ge=1, le=MOST_BARS_OF_CALL)] = Field(default=4, description="Bars of the call.")
+    tempo: BeatsPerMinute = Field(default=120.0, description="Quarter notes a minute.")
+    meter: Name = Field(default="4/4", description="The time signature.")
+    key: Name = Field(default="", description="The key, such as `D minor`; if empty it is found from the notes.")
+
+    def to_melody(self) -> Melody:
+        """Convert to a melody.
+
+        Raises:
+            UsageError: no note lies in these bars, or a value is invalid.
+        """
+        return call_melody(
+            [PlayedNote(note.pitch, note.on, note.off) for note in self.played],
+            bars=self.bars,
+            tempo=self.tempo,
+            meter=Meter.parse(self.meter),
+            key=Key.parse(self.key) if self.key else None,
+        )
+
+
+class AnswerRequest(CallRequest):
+    """A call to answer with as many bars."""
+
+    model: ModelName = Field(default=DEFAULT, description="A model of `GET /api/models`.")
+    reply: Reply = Field(default="new", description="A new phrase, or the call with another ending.")
+    range: Name = Field(default="", description="The lowest and highest note of the answer, such as `C4-A5`.")
+    style: Name = Field(default="", description="One of the model's styles.")
+    temperature: Temperature = Field(default=1.0, description="Above 1 more surprising, below 1 more cautious.")
+    seed: Seed = Field(default=1, description="The same seed gives the same answer.")
 
 
 class HarmoniseRequest(Schema):

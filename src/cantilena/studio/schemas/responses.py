@@ -75,6 +75,23 @@ class Candidates(BaseModel):
     seconds: float
 
 
+class CallMelody(BaseModel):
+    """A call as it is written."""
+
+    melody: MelodySchema
+
+
+class Answer(BaseModel):
+    """A call, and the answer of a model."""
+
+    call: MelodySchema = Field(description="What was played.")
+    notes: list[NoteSchema] = Field(description="The notes of the answer, with onsets from its first beat.")
+    melody: MelodySchema = Field(description="The call followed by the answer.")
+    model: str
+    seed: int
+    seconds: float = Field(description="How long composing took.")
+
+
 class HarmonyChord(BaseModel):
     """A chord over a melody."""
 

@@ -1,4 +1,4 @@
-"""Composing, rewriting, interpolating, varying and judging: a request in, candidates or verdicts out, piece by piece.
+"""Composing, rewriting, interpolating, varying, answering and judging: a request in, its results out, piece by piece.
 
 A weight of a rule only multiplies what the rule gives. So each melody is judged once, by the rules of the catalogue,
 whose weights are 1, and the values are multiplied by the weights of the request: a changed weight is answered at once.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from cantilena.generation import (
     Composition,
     InfillSpan,
     StreamChunk,
+    answer,
     names_chord_file,
     next_notes,
     note_probabilities,
@@ -30,13 +32,14 @@ from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema, NoteSchema, parse_constraints
 from cantilena.studio.schemas.requests import (
+    AnswerRequest,
     ComposeRequest,
     GenerationRequest,
     InterpolateRequest,
     RewriteRequest,
     VaryRequest,
 )
-from cantilena.studio.schemas.responses import Candidate, MelodyVerdict, NoteVerdict, RuleVerdict
+from cantilena.studio.schemas.responses import Answer, Candidate, MelodyVerdict, NoteVerdict, RuleVerdict
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.services.models import ModelRegistry, StudioModel
 
@@ -99,6 +102,8 @@ class ComposeService:
         primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
         if primer is not None and not primer.sounding:
             primer = None
+        if primer is not None and primer.key is None and not request.key:
+            primer = replace(primer, key=find_key(primer))
         if names_chord_file(request.chords):  # which a page must not read
             raise UsageError("chords that name a file", "send them as text, such as C | Am | F G7 | C")
         options = request.compose_options().replace(
@@ -165,6 +170,29 @@ class ComposeService:
             constrain=parse_constraints(request.constrain) or "",
         )
         yield from run.candidates(compositions, given=range(1, request.count + 1) if request.amount == 0 else ())
+
+    def answer(self, request: AnswerRequest, deadline: Deadline) -> Answer:
+        """Answer a call, without the probabilities and the verdict of a candidate: somebody waits for the beat."""
+        deadline.check()
+        started = time.monotonic()
+        model = self.models.get(request.model)
+        response = answer(
+            model.composer,
+            request.to_melody(),
+            reply=request.reply,
+            range=request.range,
+            style=request.style,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+        return Answer(
+            call=MelodySchema.from_melody(response.call),
+            notes=[NoteSchema.from_note(note) for note in response.notes],
+            melody=MelodySchema.from_melody(response.melody),
+            model=model.info.name,
+            seed=request.seed,
+            seconds=round(time.monotonic() - started, 4),
+        )
 
     def _run(self, request: GenerationRequest, deadline: Deadline, seed: int) -> _Run:
         return _Run(self.models.get(request.model), request.rules.to_rule_set(), self.verdicts, deadline, seed)

@@ -26,9 +26,9 @@ export function initLetters() {
 
 /** Connect MIDI keyboards, if the browser supports it and the user allows it. */
 export async function connectMidi() {
-  const status = byId("midi-status");
+  const show = (text) => { for (const status of document.querySelectorAll(".midi-status")) status.textContent = text; };
   if (!navigator.requestMIDIAccess) {
-    status.textContent = "This browser does not support MIDI keyboards.";
+    show("This browser does not support MIDI keyboards.");
     return;
   }
   try {
@@ -36,12 +36,12 @@ export async function connectMidi() {
     const connect = () => {
       const inputs = [...access.inputs.values()];
       for (const input of inputs) input.onmidimessage = onMidiMessage;
-      status.textContent = inputs.length ? `Connected: ${inputs.map((input) => input.name).join(", ")}.` : "No keyboard is connected; it will work as soon as you plug one in.";
+      show(inputs.length ? `Connected: ${inputs.map((input) => input.name).join(", ")}.` : "No keyboard is connected; it will work as soon as you plug one in.");
     };
     access.onstatechange = connect;
     connect();
   } catch {
-    status.textContent = "The browser did not allow access.";
+    show("The browser did not allow access.");
   }
 }
 

@@ -104,6 +104,9 @@ export function release(source, { isNote = true } = {}) {
   if (isNote) emit("played", key.pitch, key.since, performance.now());
 }
 
+/** The keys that are down: `[{ pitch, since }]`, in milliseconds of `performance.now()`. */
+export const heldKeys = () => [...held.values()];
+
 /** Release all keys, when the page loses the focus. */
 export function releaseAll() {
   for (const source of [...held.keys()]) release(source, { isNote: false });

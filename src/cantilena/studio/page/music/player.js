@@ -20,7 +20,8 @@ const buffers = new Map(), clicks = new Map(), chordNotes = new WeakMap();
 const decoder = new OfflineAudioContext(1, 1, RATE);
 let context = null, out = null, running = null;
 
-function audio() {
+/** The audio context; the first call must follow a user gesture. */
+export function audio() {
   if (!context) {
     context = new AudioContext({ latencyHint: "interactive" });
     out = context.createGain();
@@ -66,6 +67,12 @@ export function playNote(pitch) {
     isReleased = true;
     source?.release(context.currentTime);
   };
+}
+
+/** Play a note at a time of the audio clock; call what it resolves to with a time to end it earlier. */
+export async function playAt(pitch, when, end) {
+  const sound = await buffer(pitch);
+  return start(sound, Math.max(when, context.currentTime), end).release;
 }
 
 function start(sound, when, end, gain = 1) {

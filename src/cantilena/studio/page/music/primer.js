@@ -82,6 +82,7 @@ function append(pitches, ticks) {
 
 // Append a note of the piano, with the selected length or with its own, quantised to sixteenths.
 function appendPlayed(pitch, since, until) {
+  if (state.together) return;
   const length = Number(byId("note-length").value);
   if (length > 0) append([pitch], length);
   if (length >= 0) return;
