@@ -27,6 +27,7 @@ from cantilena.music import Melody, Note
 from cantilena.tokenizers import END, Encoding, NotesEncoding
 
 LockKind = Literal["notes", "rhythm", "contour"]
+"""What is kept of notes."""
 
 
 @dataclass(frozen=True)

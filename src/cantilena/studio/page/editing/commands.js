@@ -58,7 +58,7 @@ function sound(column) {
   setTimeout(() => release.forEach((call) => call()), 250);
 }
 
-function say(column) {
+function announceNote(column) {
   const melody = melodyOf(column), note = melody?.notes[column.numbers?.[0]];
   if (note && column.numbers.length === 1) announce(`${note.pitches.map((pitch) => pitchName(pitch, melody.key)).join(" ")}, ${positionText(melody, note.onset)}.`);
 }
@@ -75,7 +75,7 @@ export function change(column, kind, { ticks = 0, semitones = 0, steps = 0, long
   if (!numbers.length) return;
   if (kind === "resize") apply(column, resized(melody, numbers, longer), longer > 0 ? "Make notes longer" : "Make notes shorter", "resize");
   else if (apply(column, moved(melody, numbers, { ticks, semitones, steps }), steps || semitones ? "Move notes in pitch" : "Move notes in time", "move") && (steps || semitones)) sound(column);
-  say(column);
+  announceNote(column);
 }
 
 /** The commands of the toolbar and the keyboard. */
