@@ -35,6 +35,7 @@ from cantilena.errors import UsageError
 from cantilena.generation.chords import told_chords
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.form import with_forms
 from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions, check_count
 from cantilena.generation.placement import without_end
 from cantilena.generation.sampling import Samples, log_likelihood, sample, token_budget
@@ -46,7 +47,7 @@ from cantilena.models import (
     only_bounds_likelihood,
     to_numpy,
 )
-from cantilena.music import Melody, Note, find_key
+from cantilena.music import Cadence, Form, Key, Melody, Note, cadence_of, find_key
 from cantilena.runtime import generator
 from cantilena.tokenizers import END, Encoding, NotesEncoding
 
@@ -67,27 +68,60 @@ def iter_rewrites(
     composer: Composer, melody: Melody, options: ComposeOptions, *, melodies: int, seed: int
 ) -> Iterator[Composition]:
     """As `Composer.iter_rewrites`; `options.bars` are the bars to rewrite."""
-    bars_to_rewrite = options.bars_to_rewrite()
+    span = InfillSpan.from_bars(melody, options.bars_to_rewrite())
+    return iter_span_rewrites(composer, melody, span, options, melodies=melodies, seed=seed)
+
+
+def iter_span_rewrites(
+    composer: Composer,
+    melody: Melody,
+    span: InfillSpan,
+    options: ComposeOptions,
+    *,
+    melodies: int,
+    seed: int,
+    form: Form | None = None,
+    cadence: Cadence | None = None,
+    candidates: int = CANDIDATES,
+) -> Iterator[Composition]:
+    """As `iter_rewrites`, of any span.
+
+    Args:
+        composer: the model.
+        melody: the melody; notes that begin outside the span stay.
+        span: what to rewrite.
+        options: as for `Composer.rewrite`.
+        melodies: how many, 1 to 10000.
+        seed: the same seed gives the same melodies.
+        form: of the melody, which a model that has learned forms is told; None for none.
+        cadence: which the span ends with, if one of the candidates does; None for any.
+        candidates: how many are drawn for each melody.
+
+    Raises:
+        UsageError: the model is a VAE, no new note can begin in the span, or an option is invalid.
+    """
     check_count(melodies)
     if only_bounds_likelihood(composer.model):
         raise UsageError(
             "a VAE knows no probabilities of what follows, and cannot fit bars between others",
             "vary the melody with it (compose --vary), or name a network",
         )
-    span = InfillSpan.from_bars(melody, bars_to_rewrite)
     keyed = melody if melody.key else replace(melody, key=find_key(melody))
     placement = composer.place(replace(options, bars=None), keyed)
     encoding = composer.encoding
     context = InfillContext.from_melody(keyed.transposed(-placement.semitones), span, encoding)
     constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), context.line_steps(encoding))
-    bars = placement.bars(CANDIDATES, context.length)
+    bars = placement.bars(candidates, context.length)
+    told = form if composer.forms is not None else None
+    if told is not None:
+        bars = with_forms(bars, [told] * candidates, [placement.pickup] * candidates)
     if melody.chords and composer.has_harmony:
-        bars = told_chords(bars, [melody.chords] * CANDIDATES, placement.semitones)
+        bars = told_chords(bars, [melody.chords] * candidates, placement.semitones)
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
             rng = generator(seed, "rewrite", number)
-            candidates = draw_candidates(
+            drawn = draw_candidates(
                 composer.model,
                 context,
                 rng,
@@ -97,8 +131,10 @@ def iter_rewrites(
                 allowed=placement.allowed,
                 constraints=constraints,
             )
-            row = candidates.chosen(rng, greedy=options.sampling.greedy)
-            tokens = without_end(candidates.tokens[row], encoding)
+            if cadence is not None:
+                drawn = drawn.among(_ends_with(cadence, drawn, context, encoding, placement.model_key))
+            row = drawn.chosen(rng, greedy=options.sampling.greedy)
+            tokens = without_end(drawn.tokens[row], encoding)
             nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
             yield Composition(
                 notes=span.filled(melody, context.notes(tokens, encoding), placement.semitones),
@@ -111,10 +147,11 @@ def iter_rewrites(
                 source=f"bars {span.bars} composed by Cantilena",
                 tokens=tuple(encoding.vocabulary[token] for token in tokens),
                 log_likelihood=float(nats[0]),
-                policy_log_likelihood=float(candidates.log_likelihood[row]),
-                rules_broken=None if candidates.broken is None else int(candidates.broken[row]),
+                policy_log_likelihood=float(drawn.log_likelihood[row]),
+                rules_broken=None if drawn.broken is None else int(drawn.broken[row]),
                 chords=melody.chords,
-                conditioning=placement.conditioning(context.length, chords=melody.chords),
+                form=form,
+                conditioning=placement.conditioning(context.length, told, melody.chords),
             )
 
     return rewrites()
@@ -418,6 +455,16 @@ class Candidates:
     broken: NDArray[np.int64] | None
     log_fitting: NDArray[np.float64] | None = None
 
+    def among(self, fits: NDArray[np.bool_]) -> Candidates:
+        """The same, of which only those that fit are chosen; all of them if none does.
+
+        Examples:
+            >>> two = Candidates(np.zeros((2, 1), dtype=int), np.zeros(2), np.array([-90.0, -1.0]), None)
+            >>> two.among(np.array([True, False])).chosen(np.random.default_rng(1))
+            0
+        """
+        return replace(self, log_future=np.where(fits, self.log_future, -np.inf)) if fits.any() else self
+
     def chosen(self, rng: np.random.Generator, *, greedy: bool = False) -> int:
         """Draw one by the probability of the future, or take the most probable whole if greedy.
 
@@ -473,6 +520,17 @@ def draw_candidates(
         tempered = log_softmax(np.asarray(log_probs, dtype=np.float64) / sampling.temperature)
         log_future[rows] = np.take_along_axis(tempered, whole[rows, -steps:, None], axis=-1)[..., 0].sum(axis=1)
     return Candidates(drawn.tokens, drawn.log_likelihood, log_future, drawn.broken)
+
+
+def _ends_with(
+    cadence: Cadence, candidates: Candidates, context: InfillContext, encoding: Encoding, key: Key
+) -> NDArray[np.bool_]:
+    """`(candidates,)`: whether the last note makes a cadence in the key of the model."""
+    lasts = (
+        [note for note in context.notes(without_end(row, encoding), encoding) if note.pitches][-1:]
+        for row in candidates.tokens
+    )
+    return np.array([bool(last) and cadence_of(last[0].top, key) == cadence for last in lasts], dtype=np.bool_)
 
 
 def _weighted_notes(

@@ -13,13 +13,24 @@ from cantilena.studio.export.engraving import note_text, pitch_names
 from cantilena.studio.export.files import melody_wav, note_wav, timing
 from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import (
+    ChordsRequest,
     HarmoniseRequest,
     NextNotesRequest,
     PrimerRequest,
     ScoreRequest,
     SoundRequest,
 )
-from cantilena.studio.schemas.responses import Harmonies, Harmony, HarmonyChord, NextNotes, ParsedNotes, Score, Timing
+from cantilena.studio.schemas.responses import (
+    ChordLane,
+    Harmonies,
+    Harmony,
+    HarmonyChord,
+    NextNotes,
+    ParsedNotes,
+    Score,
+    Timing,
+)
+from cantilena.studio.services.chords import chord_lane
 from cantilena.studio.services.compose import parse_primer
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.state import StudioDep
@@ -83,6 +94,12 @@ async def harmonise_melody(body: HarmoniseRequest, studio: StudioDep) -> Harmoni
         return Harmonies(harmonies=rows)
 
     return await studio.executor.run(find)
+
+
+@router.post("/chords")
+async def put_chords(body: ChordsRequest) -> ChordLane:
+    """Put chords over a melody, bar by bar; the error says which bar has no chord symbol. Lists chords of its key."""
+    return chord_lane(body.melody.to_melody(), body.bars)
 
 
 @router.post("/score")
