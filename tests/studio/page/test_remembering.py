@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-STATE = "#primer=C4+D4+E4&key=C+major&bars=2&count=2&seed=6&temperature=1.3"
+STATE = "#primer=C4+D4+E4&key=C+major&bars=3&count=2&seed=6&temperature=1.3"
 
 
 def test_a_melody_comes_back_after_a_restart(visit: Any, start: Any) -> None:

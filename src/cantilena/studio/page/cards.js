@@ -62,7 +62,7 @@ function createCard(column, candidate) {
 
 function refresh(element, column, candidate, place) {
   const { way, rewritten, number } = candidate;
-  const name = way ?? (rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
+  const name = way ?? (rewritten?.section ? `Section ${rewritten.section} rewritten, ${number}` : rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
   const isShown = column.chosen === candidate.id, isPlaying = isShown && state.playing && activeColumn() === column;
   element.classList.toggle("shown", isShown);
   element.querySelector(".card-name").textContent = name;

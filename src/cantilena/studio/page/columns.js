@@ -8,6 +8,9 @@ import { byId, showError, make, debounced } from "/page/elements.js";
 import { toggleKept } from "/page/panels/history.js";
 import { noteAt, pitchName, positionText, melodyUntil } from "/page/music/music.js";
 import { play, stop } from "/page/music/player.js";
+import { ChordLane } from "/page/music/chord-lane.js";
+import { chordAt, chordTitle, isChordTone } from "/page/music/chords.js";
+import { FormStrip } from "/page/music/form-strip.js";
 import { RollView } from "/page/music/roll.js";
 import { ScoreView } from "/page/music/score.js";
 import { keyTitle, ruleTitle } from "/page/settings.js";
@@ -52,6 +55,8 @@ class ColumnView {
     this.column = column;
     this.score = new ScoreView({ onPick: (tick) => this.#moveTo(tick), onBar: (number) => this.#selectBar(number) });
     this.roll = new RollView({ label: `Position in the melody: ${column.title}`, onMove: (tick) => this.#moveTo(tick), onSelect: (selection) => this.#select(selection) });
+    this.form = new FormStrip(column);
+    this.lane = new ChordLane(column);
     this.heading = make("h2", {}, column.title);
     this.facts = make("p", { class: "facts" });
     this.total = make("p", { class: "total" });
@@ -61,7 +66,7 @@ class ColumnView {
     this.element = make("article", { class: "column", "aria-label": column.title },
       make("div", { class: "paper-sheet" },
         make("div", { class: "column-head" }, this.heading, this.facts, this.total),
-        this.score.element, this.roll.element, this.noteInfo, this.#tools()),
+        this.form.element, this.lane.element, this.score.element, this.roll.element, this.noteInfo, this.#tools()),
       this.cards.element);
     this.element.addEventListener("pointerdown", () => this.#activate());
     this.element.addEventListener("focusin", () => this.#activate());
@@ -89,6 +94,8 @@ class ColumnView {
     this.roll.tick = column.tick;
     this.roll.show(candidate);
     this.#facts(candidate);
+    this.form.show();
+    this.lane.show();
     this.score.show(melody, candidate.primer_notes).then(() => this.#decorateScore(), (error) => showError("compose-error", error));
     this.updateVerdicts();
     this.updateButtons();
@@ -103,9 +110,9 @@ class ColumnView {
     this.element.dataset.ready = String(candidate.id);
   }
 
-  #facts({ melody, number, rewritten, way, model }) {
-    const which = way ? way.toLowerCase() : rewritten ? `bars ${rewritten.first}–${rewritten.last} rewritten` : number ? `melody ${number}` : "";
-    const facts = [this.column.note, keyTitle(melody.key), melody.meter, which];
+  #facts({ melody, number, rewritten, way, model, seed }) {
+    const which = way ? way.toLowerCase() : rewritten?.section ? `section ${rewritten.section} rewritten` : rewritten ? `bars ${rewritten.first}–${rewritten.last} rewritten` : number ? `melody ${number}` : "";
+    const facts = [this.column.note, keyTitle(melody.key), melody.meter, which, seed ? `seed ${seed}` : ""];
     this.facts.textContent = facts.filter(Boolean).join(" · ");
     this.element.dataset.model = model;
   }
@@ -172,6 +179,9 @@ class ColumnView {
     if (state.colour === "probability") {
       const probability = candidate.probabilities?.[number];
       parts.push(make("span", {}, typeof probability === "number" ? `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} % likely` : "given, not composed"));
+    } else if (state.colour === "chords") {
+      const chord = chordTitle(chordAt(melody, note.onset)), fits = isChordTone(melody, note);
+      parts.push(make("span", {}, fits === null ? "no chord sounds here" : `${fits ? "chord tone" : "non-chord tone"} over ${chord}`));
     } else {
       const verdict = candidate.verdict?.notes.find(({ note: index }) => index === number);
       const values = Object.entries(verdict?.values ?? {}).filter(([rule]) => !state.rule || rule === state.rule).sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
@@ -198,6 +208,7 @@ class ColumnView {
     this.element.classList.toggle("active", isActive);
     this.play.textContent = state.playing && isActive ? "Stop" : "Play";
     this.play.hidden = state.columns.length < 2;
+    this.form.update();
     this.continueButton.disabled = this.keep.disabled = state.busy || !shownCandidate(this.column);
     this.updateSelection();
     this.#showNoteInfo();

@@ -14,7 +14,7 @@ export function emit(event, ...details) {
 
 /** The default settings; "" leaves a choice to the primer or the model. */
 export const DEFAULTS = Object.freeze({
-  model: "", compare: "", primer: "", idea: null, key: "", meter: "", bars: 8, tempo: "", range: "", style: "",
+  model: "", compare: "", primer: "", idea: null, key: "", meter: "", bars: 8, form: "auto", cadences: Object.freeze([]), ending: "auto", chords: "", tempo: "", range: "", style: "",
   temperature: 1, top_k: 0, top_p: 1, greedy: false, constrain: "", with_primer: true, seed: 1, count: 4,
   set: "cantilena", rules: Object.freeze({}), only: Object.freeze([]),
 });
@@ -89,6 +89,17 @@ export function selectBars(column, selection) {
   column.selection = selection;
   emit("selection", column);
 }
+
+/** Change the melody that a column shows: the one place where a melody is replaced by another. */
+export function changeMelody(column, melody) {
+  const candidate = shownCandidate(column);
+  Object.assign(candidate, { melody, edited: true });
+  emit("shown", column);
+  emit("changed", column);
+}
+
+/** Draw a seed: short enough to be read aloud. */
+export const drawSeed = () => 1 + Math.floor(Math.random() * 999_999);
 
 /** Show another candidate. */
 export function showCandidate(column, candidate) {

@@ -34,7 +34,7 @@ export function initRules() {
     }
     showWeights();
   });
-  on("opened", judgeSoon);
+  on("opened changed", judgeSoon);
   on("colour", () => rows.get(state.rule)?.row.scrollIntoView({ block: "nearest" }));
   on("verdicts shown columns colour active", showValues);
   byId("rules-reset").addEventListener("click", () => setWeights({}));
