@@ -8,7 +8,6 @@ from typing import Any
 
 import mido
 import music21
-import partitura
 import pytest
 
 from .test_taking_away import download
@@ -51,15 +50,12 @@ def test_chords_are_typed_and_other_programs_read_them(app: Any, tmp_path: Path)
     type_chords(app, "C | F C | Dm G7/B | C", "C", "F C", "Dm G7/B", "C")
     numerals = [text.strip() for text in app.find(".lane-bar .roman").all_inner_texts()]
     assert numerals == ["I", "IV I", "ii V65", "I"]
-    path = download(app, "musicxml", tmp_path)
-    score = music21.converter.parse(path)
+    score = music21.converter.parse(download(app, "musicxml", tmp_path))
     found = [
         (float(one.getOffsetInHierarchy(score)), one.figure)
         for one in score.recurse().getElementsByClass("ChordSymbol")
     ]
     assert found == [(0, "C"), (4, "F"), (6, "C"), (8, "Dm"), (10, "G7/B"), (12, "C")]
-    part = partitura.load_musicxml(path).parts[0]
-    assert [one.root for one in part.iter_all(partitura.score.ChordSymbol)] == ["C", "F", "C", "D", "G", "C"]
     played = mido.MidiFile(download(app, "mid", tmp_path))
     voices = [
         {message.note % 12 for message in track if message.type == "note_on" and message.velocity}
@@ -127,7 +123,7 @@ def test_notes_are_coloured_by_their_chords_with_signs(app: Any) -> None:
     kinds = app.page.evaluate("[...document.querySelectorAll('svg.roll g.note')].map((one) => one.classList[1])")
     tone, other = "chord-tone", "non-chord-tone"
     assert kinds == [tone, tone, tone, tone, tone, other, tone, tone, other, other, tone, tone, other]
-    marks = app.find("svg.roll text.mark").all_inner_texts()
+    marks = app.find("svg.roll text.mark").all_text_contents()
     assert marks == ["•" if kind == tone else "×" for kind in kinds]
     assert "non-chord tone" in app.text("#legend")
     app.page.focus("svg.roll")

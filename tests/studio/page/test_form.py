@@ -84,7 +84,6 @@ def test_an_opening_that_fills_the_bars_is_an_error_in_words(visit: Any) -> None
     app.page.click("#compose")
     app.find("#compose-error").wait_for()
     assert "The primer fills 2 bars" in app.text("#compose-error")
-    app.clear_http_errors()
 
 
 def test_a_period_has_two_sections_with_their_cadences(visit: Any) -> None:
@@ -212,3 +211,16 @@ def test_a_telephone_shows_form_and_chords(visit: Any) -> None:
         )
         >= 24
     )
+
+
+def test_two_hundred_bars_can_be_asked_for_one_or_two_at_once(visit: Any) -> None:
+    app = visit()
+    app.page.fill("#bars", "200")
+    app.page.route("**/api/compose", lambda route: None)
+    with app.page.expect_request("**/api/compose") as sent:
+        app.page.click("#compose")
+    assert sent.value.post_data_json["total_bars"] == 200
+    assert sent.value.post_data_json["count"] == 2
+    assert app.find("#count").input_value() == "2"
+    assert "up to 2 at once" in app.text("#count-error")
+    app.page.click("#compose")

@@ -3,7 +3,7 @@
 import { streamCandidates, isAborted } from "/page/api.js";
 import { colourBy } from "/page/music/colours.js";
 import { byId, showError, announce } from "/page/elements.js";
-import { focusWrongField } from "/page/fields.js";
+import { focusWrongField, showMessage } from "/page/fields.js";
 import { noteProbabilities } from "/page/panels/predictions.js";
 import { addToHistory } from "/page/panels/history.js";
 import { toHash } from "/page/link.js";
@@ -16,7 +16,7 @@ import { activeColumn, drawSeed, newCandidate, showCandidate, modelNamed, ranked
 
 let controller = null, startedAt = 0;
 
-const MORE_BARS = 8;
+const MORE_BARS = 8, DRAWN_BARS = 512;
 
 /** The body of a request for composing; forms and chords are sent to models that have learned them. */
 function composeBody(settings, model, more = {}) {
@@ -26,6 +26,14 @@ function composeBody(settings, model, more = {}) {
     model, ...lengthBody(settings), ...formBody(settings, modelNamed(model)), key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
     constrain, seed, count, with_primer, rules: rulesBody(), ...(idea ? { idea } : { primer }), ...more,
   };
+}
+
+// One request composes so many bars, all melodies together.
+function fitCount() {
+  const { bars, count } = state.settings, most = Math.floor(DRAWN_BARS / bars);
+  if (count <= most) return;
+  updateSettings({ count: most });
+  showMessage("count", `With ${bars} bars, up to ${most} at once.`);
 }
 
 // The bars are those of the melody: without its opening they are all new.
@@ -54,6 +62,7 @@ export function pressCompose() {
     if (performance.now() - startedAt > 500) controller?.abort();
     return;
   }
+  if (focusWrongField()) return;
   if (!byId("lock-seed").checked) updateSettings({ seed: drawSeed() });
   compose();
 }
@@ -65,6 +74,7 @@ export async function compose({ show: number = 0, push = true, autoPlay = false 
     return;
   }
   if (focusWrongField()) return;
+  fitCount();
   const settings = { ...state.settings };
   const names = [settings.compare, settings.model].filter(Boolean);
   if (push) history.pushState(null, "", toHash(settings));
@@ -220,7 +230,7 @@ function startOf(candidate, bar) {
 export async function compareRule(rule) {
   if (state.busy || !checkPrimer()) return;
   const { settings } = state;
-  const model = modelNamed(settings.model)?.untuned ?? settings.model, count = Math.min(16, Math.floor(512 / settings.bars));
+  const model = modelNamed(settings.model)?.untuned ?? settings.model, count = Math.min(16, Math.floor(DRAWN_BARS / settings.bars));
   const rules = { set: settings.set, weights: { [rule]: 1 }, only: [rule] };
   const candidates = streamCandidates("/api/compose", composeBody(settings, model, { count, rules }));
   candidates.catch(() => {});

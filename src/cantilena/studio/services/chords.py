@@ -61,8 +61,8 @@ def _placed(melody: Melody, bars: Sequence[str]) -> ChordTrack:
             raise UsageError(f"in bar {number}, {error.text.partition(': ')[2] or error.text}", error.hint) from error
         if track.bars(melody.meter) != 1:
             raise UsageError(f"bar {number} has several bars of chords", "send the chords of one bar each")
-        changes |= dict(track.moved(start + (number - 1) * size))
-    return ChordTrack(tuple(sorted(changes.items()))).between(0, melody.length).merged()
+        changes |= dict(track.merged().moved(start + (number - 1) * size))
+    return ChordTrack(tuple(sorted(changes.items()))).between(0, melody.length)
 
 
 def _texts(melody: Melody, key: Key) -> list[str]:

@@ -101,9 +101,10 @@ function setSection(at, changes) {
   else if (ownBars(changed) <= MOST_BARS) updateSettings({ form: formText(changed), bars: ownBars(changed) });
 }
 
-function show() {
+function show(changes = {}) {
   const { form, ending, chords, bars, cadences, model } = state.settings, known = modelNamed(model);
   const found = sections(), shared = found && sharedBars(found, bars);
+  if (!found && "form" in changes) setFieldError("form-letters", "");
   const preset = !found ? form : PRESETS.some(([value]) => value === lettersOf(found)) && document.activeElement !== byId("form-letters") ? lettersOf(found) : "own";
   byId("form").value = PRESETS.some(([value]) => value === preset) ? preset : "auto";
   const hasForms = known?.has_forms !== false, follows = known?.follows_chords !== false;
@@ -115,7 +116,8 @@ function show() {
   byId("form-letters-field").hidden = byId("form-sections-hint").hidden = byId("form-sections").hidden = !found;
   if (byId("ending").value !== ending) byId("ending").value = ending;
   if (byId("chords").value !== chords) byId("chords").value = chords;
-  if (found && byId("form-letters") !== document.activeElement) {
+  const isTyped = byId("form-letters") === document.activeElement || (isWrong("form-letters") && !("form" in changes));
+  if (found && !isTyped) {
     byId("form-letters").value = formText(found);
     setFieldError("form-letters", "");
   }
