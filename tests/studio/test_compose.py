@@ -419,6 +419,8 @@ def test_a_form_is_obeyed_with_the_cadences_of_its_sections(client: TestClient) 
     assert drawn["conditioning"]["cadences"][1] == "open"
     (half,) = candidates(client, "compose", **body, ending="half")
     assert half["conditioning"]["ending"] == "half"
+    (own,) = candidates(client, "compose", model="tunes", seed=3, form="A2B2")  # whose bars are those of the form
+    assert own["melody"]["length"] == 4 * 96
     (free,) = candidates(client, "compose", **body, form="free")
     assert free["conditioning"]["form"] == ""
 
@@ -433,6 +435,7 @@ def test_a_form_is_obeyed_with_the_cadences_of_its_sections(client: TestClient) 
         ({"form": "A(B"}, "not a form"),
         ({"form": "AAB", "total_bars": 8}, "shared equally"),
         ({"form": "A8A8", "total_bars": 8}, "has 16 bars, not 8"),
+        ({"form": "A100A100A100"}, "has 300 bars"),
         ({"form": "AA", "cadences": ["full"]}, "1 cadences for the 2 sections"),
         ({"cadences": ["full"]}, "without a form"),
         ({"form": "AA", "cadences": ["weak", "full"]}, "cadences"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -115,6 +116,22 @@ class ComposeRequest(SamplingRequest):
         if bars * self.count > LIMITS.drawn_bars:
             raise ValueError(f"{bars} bars times {self.count} candidates are more than {LIMITS.drawn_bars}")
         return self
+
+    def whole_bars(self) -> int | None:
+        """Return the bars of the whole melody, if the request says them, or else its form; None if neither does.
+
+        Raises:
+            UsageError: the form is no form, or has too many bars.
+        """
+        if self.total_bars is not None or "bars" in self.model_fields_set or not re.search(r"\d", self.form):
+            return self.total_bars
+        bars = Form.parse(self.form).bars
+        if bars > LIMITS.bars or bars * self.count > LIMITS.drawn_bars:
+            raise UsageError(
+                f"the form {self.form} has {bars} bars, times {self.count} candidates",
+                f"ask for up to {LIMITS.bars} bars, and {LIMITS.drawn_bars} with all candidates together",
+            )
+        return bars
 
     def form_of(self, bars: int) -> Form | str:
         """Return the form of a melody of so many bars, with the cadences of its sections if they are given.

@@ -254,10 +254,11 @@ def _total_bars(request: ComposeRequest, primer: Melody | None) -> int:
     Raises:
         UsageError: the composition would be too long to be sent in another request.
     """
-    if primer is None or request.total_bars is not None:
+    whole = request.whole_bars()
+    if primer is None or whole is not None:
         if primer is not None and len(primer.sounding) > LIMITS.notes:
             raise UsageError(f"the primer has more than {LIMITS.notes} notes", "give a shorter primer")
-        return request.total_bars or request.bars
+        return whole or request.bars
     bar = Meter.parse(request.meter).ticks_per_bar if request.meter else primer.meter.ticks_per_bar
     is_too_long = primer.length + request.bars * bar > LIMITS.bars * bar + primer.pickup % bar
     if is_too_long or len(primer.sounding) > LIMITS.notes:

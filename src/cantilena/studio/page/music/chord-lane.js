@@ -4,6 +4,7 @@ import { latestOnly, isAborted, request } from "/page/api.js";
 import { announce, make } from "/page/elements.js";
 import { chordTitle, leadSheet } from "/page/music/chords.js";
 import { meterTicks } from "/page/music/music.js";
+import { modelTitle } from "/page/settings.js";
 import { changeMelody, modelNamed, shownCandidate, state, updateSettings } from "/page/state.js";
 
 const ORIGINS = { diatonic: "In the key", borrowed: "Borrowed", "applied dominant": "Applied dominants" };
@@ -127,9 +128,9 @@ export class ChordLane {
 
   async #tap(symbol) {
     const at = this.bar;
+    this.#point(Math.min(at + 1, this.lane.bars.length - 1));
     await this.#commit(this.lane.bars.map((text, number) => (number === at ? symbol : text)));
     announce(`${chordTitle(symbol)} in bar ${at + 1}.`);
-    this.#point(Math.min(at + 1, this.lane.bars.length - 1));
   }
 
   // Mark the bar that a chord of the palette goes to.
@@ -142,10 +143,8 @@ export class ChordLane {
   async #commit(bars) {
     const { melody } = shownCandidate(this.column);
     this.#fields().forEach((field) => { field.dataset.sent = field.value; });
-    if (bars.join("|") === this.lane.bars.join("|")) {
-      this.#fail();
-      return;
-    }
+    if (this.error.hidden && bars.join("|") === this.lane.bars.join("|")) return;
+    this.lane.bars = bars;  // a newer request, which aborts this one, has these chords too
     const lane = await this.#request("/api/chords", { melody: bare(melody), bars });
     if (!lane || shownCandidate(this.column)?.melody !== melody) return;
     this.#change(melody, lane.melody.chords, lane);
@@ -184,11 +183,12 @@ export class ChordLane {
 
   #use() {
     const { melody, model } = shownCandidate(this.column);
-    const follows = modelNamed(state.settings.model)?.follows_chords ? state.settings.model : modelNamed(model)?.follows_chords ? model : state.models.find((one) => one.follows_chords)?.name;
+    const before = state.settings.model;
+    const follows = modelNamed(before)?.follows_chords ? before : modelNamed(model)?.follows_chords ? model : state.models.find((one) => one.follows_chords)?.name;
     const chords = leadSheet(this.lane.bars);
     updateSettings({ chords, bars: this.lane.bars.length, meter: melody.meter, key: this.lane.key, ...(follows ? { model: follows } : {}) });
     document.getElementById("form-chords").open = true;
-    announce("The next melody is composed over these chords.");
+    announce(`The next melody is composed over these chords${follows && follows !== before ? `, by ${modelTitle(follows)}, which follows chords` : ""}.`);
   }
 }
 
