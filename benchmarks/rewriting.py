@@ -16,7 +16,8 @@ import numpy as np
 
 from cantilena.data import load_builtin
 from cantilena.generation import BarRange, SamplingOptions, load
-from cantilena.generation.infilling import CANDIDATES, InfillContext, InfillSpan, draw_candidates
+from cantilena.generation.infill_context import InfillContext, InfillSpan
+from cantilena.generation.infilling import CANDIDATES, draw_candidates
 from cantilena.models import Bars, NGram, NGramOptions, log_probs_with_bars
 from cantilena.music import Melody
 from cantilena.runtime import generator

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 OPENING = "primer=E4+G4+A4%2F4.+B4%2F8+A4+G4+E4%2F2&key=E+minor"
-PAIR = f"model=tunes%2Brl&compare=tunes&{OPENING}&bars=6&count=3&seed=4"
+PAIR = f"model=tunes%2Brl&compare=tunes&{OPENING}&bars=8&count=3&seed=4"
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Screenshot:
 
 
 SCREENSHOTS = {
-    "light": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=8&count=4&seed=4", height=1000),
+    "light": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=10&count=4&seed=4", height=1000),
     "dark": Screenshot(f"{PAIR}&colour=rules", scheme="dark"),
     "compare": Screenshot(PAIR, width=1480),
-    "rules": Screenshot(f"model=tunes&{OPENING}&bars=8&count=4&seed=4&colour=rules&tab=rules", height=960),
-    "likelihood": Screenshot(f"model=tunes&{OPENING}&bars=8&count=1&seed=4&colour=probability"),
-    "phone": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=4&count=2&seed=4", width=390, height=1600),
+    "rules": Screenshot(f"model=tunes&{OPENING}&bars=10&count=4&seed=4&colour=rules&tab=rules", height=960),
+    "likelihood": Screenshot(f"model=tunes&{OPENING}&bars=10&count=1&seed=4&colour=probability"),
+    "phone": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=6&count=2&seed=4", width=390, height=1600),
     "edit": Screenshot(
-        f"model=tunes&{OPENING}&bars=8&count=1&seed=4",
+        f"model=tunes&{OPENING}&bars=10&count=1&seed=4",
         height=1000,
         clicks=("button.edit", *(f".roll [data-note='{note}'] rect" for note in (14, 15, 16)), "[data-lock=rhythm]"),
     ),
     "tuning": Screenshot(
-        f"model=tunes&{OPENING}&bars=4&count=1&seed=4&tab=tune",
+        f"model=tunes&{OPENING}&bars=6&count=1&seed=4&tab=tune",
         height=1080,
         clicks=("#tune",),
         wait="#jobs li[data-state=running] progress[value^='0.8'], #jobs li[data-state=done]",

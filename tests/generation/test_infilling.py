@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cantilena.data import load_builtin
 from cantilena.errors import UsageError
 from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
-from cantilena.generation.infilling import Candidates, InfillContext, InfillSpan, draw_candidates
+from cantilena.generation.infill_context import InfillContext, InfillSpan
+from cantilena.generation.infilling import Candidates, draw_candidates
 from cantilena.models import Bars, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 from cantilena.rules import load_rules

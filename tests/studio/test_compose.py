@@ -406,3 +406,138 @@ def test_a_melody_is_composed_over_chords_that_are_written(client: TestClient, t
     answer = client.post("/api/compose", json={**body, "chords": str(tmp_path / "song.cho")})
     assert answer.status_code == 422
     assert "file" in answer.text
+
+
+# --- bars and form ---
+
+
+def test_total_bars_count_the_primer_and_bars_the_new_music(client: TestClient) -> None:
+    body = {"model": "tunes", "primer": "C4 D4 E4 F4 G4/2", "seed": 3}  # which begins two bars
+    (whole,) = candidates(client, "compose", **body, total_bars=4)
+    assert whole["melody"]["length"] == 4 * 96
+    (new,) = candidates(client, "compose", **body, bars=2)
+    assert new["melody"] == whole["melody"]
+
+
+def test_a_primer_that_fills_the_bars_is_an_error_in_plain_words(client: TestClient) -> None:
+    answer = client.post("/api/compose", json={"primer": "C4 D4 E4 F4", "total_bars": 1})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "the primer fills 1 bars, and 1 are asked for"
+    assert "more than 1" in answer.json()["hint"]
+
+
+def test_a_form_is_obeyed_with_the_cadences_of_its_sections(client: TestClient) -> None:
+    body = {"model": "tunes", "total_bars": 8, "seed": 3, "key": "C major"}
+    (period,) = candidates(client, "compose", **body, form="AA'", cadences=["half", "full"])
+    assert period["conditioning"]["form"] == "A4A'4"
+    assert period["conditioning"]["cadences"] == ["half", "full"]
+    middle, end = (
+        [note for note in period["melody"]["notes"] if first <= note["onset"] < first + 384][-1]["pitches"][-1] % 12
+        for first in (0, 384)
+    )
+    assert middle in (2, 7, 11)
+    assert end == 0
+    (drawn,) = candidates(client, "compose", **body, form="A4B4", cadences=[None, "open"])
+    assert drawn["conditioning"]["cadences"][1] == "open"
+    (half,) = candidates(client, "compose", **body, ending="half")
+    assert half["conditioning"]["ending"] == "half"
+    (own,) = candidates(client, "compose", model="tunes", seed=3, form="A2B2")  # whose bars are those of the form
+    assert own["melody"]["length"] == 4 * 96
+    (free,) = candidates(client, "compose", **body, form="free")
+    assert free["conditioning"]["form"] == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"bars": 4, "total_bars": 4}, "total_bars"),
+        ({"total_bars": 201}, "total_bars"),
+        ({"total_bars": 0}, "total_bars"),
+        ({"total_bars": 200, "count": 3}, "200 bars times 3"),
+        ({"form": "A(B"}, "not a form"),
+        ({"form": "AAB", "total_bars": 8}, "shared equally"),
+        ({"form": "A8A8", "total_bars": 8}, "has 16 bars, not 8"),
+        ({"form": "A100A100A100"}, "has 300 bars"),
+        ({"form": "AA", "cadences": ["full"]}, "1 cadences for the 2 sections"),
+        ({"cadences": ["full"]}, "without a form"),
+        ({"form": "AA", "cadences": ["weak", "full"]}, "cadences"),
+        ({"ending": "weak"}, "ending"),
+        ({"model": "tunes+rl-tuner", "form": "AA"}, "learned no forms"),
+        ({"model": "tunes+rl-tuner", "chords": "C | F"}, "not learned to follow chords"),
+    ],
+)
+def test_forms_and_bars_that_do_not_fit_are_rejected(client: TestClient, body: Json, error: str) -> None:
+    answer = client.post("/api/compose", json=body)
+    assert answer.status_code == 422
+    assert error in answer.json()["error"]
+
+
+def test_models_tell_what_they_have_learned(client: TestClient) -> None:
+    models = {one["name"]: one for one in client.get("/api/models").json()["models"]}
+    told = {name: (one["has_forms"], one["follows_chords"]) for name, one in models.items()}
+    assert told["tunes"] == told["classical+rl"] == (True, True)
+    assert told["piano"] == (True, False)
+    assert told["tunes+rl-tuner"] == told["tunes-vae"] == (False, False)
+
+
+def in_bars(melody: Json, first: int, last: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    """The notes that begin in bars of 4/4, counted from the start of the melody; onsets within these bars."""
+    start, end = (first - 1) * 96, last * 96
+    return [
+        (note["onset"] - start, note["duration"], tuple(note["pitches"]))
+        for note in melody["notes"]
+        if start <= note["onset"] < end
+    ]
+
+
+@pytest.fixture(scope="module")
+def aaba(client: TestClient) -> Json:
+    """Eight bars in C major, with a varied return at the end."""
+    body = {"model": "tunes", "total_bars": 8, "seed": 3, "key": "C major", "meter": "4/4"}
+    (found,) = candidates(client, "compose", **body, form="A2A2B2A'2", cadences=["half", "half", "half", "full"])
+    return found
+
+
+def test_a_section_is_rewritten_with_all_its_returns(client: TestClient, aaba: Json) -> None:
+    told = {name: aaba["conditioning"][name] for name in ("form", "cadences")}
+    body = {"model": "tunes", "melody": aaba["melody"], **told, "seed": 5, "count": 2}
+    found = candidates(client, "rewrite-section", **body, section=2)
+    assert found == candidates(client, "rewrite-section", **body, section=1)
+    for candidate in found:
+        new = candidate["melody"]
+        assert in_bars(new, 1, 2) != in_bars(aaba["melody"], 1, 2)
+        assert in_bars(new, 3, 4) == in_bars(new, 1, 2)
+        assert in_bars(new, 5, 6) == in_bars(aaba["melody"], 5, 6)
+        assert in_bars(new, 7, 7) == in_bars(new, 1, 1)
+        assert {name: new[name] for name in ("length", "pickup", "key")} == {
+            name: aaba["melody"][name] for name in ("length", "pickup", "key")
+        }
+        sampled = [note["onset"] for note, p in zip(new["notes"], candidate["probabilities"], strict=True) if p]
+        assert all(not 4 * 96 <= onset < 6 * 96 for onset in sampled)
+        assert candidate["conditioning"]["form"] == "A2A2B2A'2"
+    assert found[0]["melody"] != found[1]["melody"]
+
+
+def test_a_section_without_returns_is_rewritten_alone(client: TestClient, aaba: Json) -> None:
+    body = {"model": "tunes+rl-tuner", "melody": aaba["melody"], "form": "A2A2B2A'2", "section": 3}
+    (found,) = candidates(client, "rewrite-section", **body)  # of a model that has learned no forms
+    for first, last in ((1, 4), (7, 8)):
+        assert in_bars(found["melody"], first, last) == in_bars(aaba["melody"], first, last)
+    assert in_bars(found["melody"], 5, 6) != in_bars(aaba["melody"], 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"section": 5}, "no section 5"),
+        ({"section": 0}, "section"),
+        ({"form": "A8B8"}, "the melody ends before"),
+        ({"form": "A2A2B2A'2", "cadences": ["full"]}, "1 cadences"),
+        ({"model": "tunes-vae"}, "VAE"),
+    ],
+)
+def test_sections_that_do_not_exist_are_rejected(client: TestClient, aaba: Json, body: Json, error: str) -> None:
+    sent = {"model": "tunes", "melody": aaba["melody"], "form": "A2A2B2A'2", "section": 2, **body}
+    answer = client.post("/api/rewrite-section", json=sent)
+    assert answer.status_code == 422
+    assert error in answer.json()["error"]

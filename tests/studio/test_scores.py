@@ -340,3 +340,42 @@ def test_harmonies_of_a_melody_are_those_of_python(client: TestClient) -> None:
 def test_what_cannot_be_harmonised_is_refused(client: TestClient, changes: dict[str, Any], status: int) -> None:
     body = {"melody": melody_json((60, 24), (64, 24)), **changes}
     assert client.post("/api/harmonise", json=body).status_code == status
+
+
+def test_chords_are_put_over_a_melody_bar_by_bar(client: TestClient, phrases: Json) -> None:
+    bars = ["Am", "F", "C C C G7/B", "", "N.C.", "%", "Dm7 G7", "C"]
+    lane = client.post("/api/chords", json={"melody": phrases, "bars": bars}).json()
+    assert lane["bars"] == ["Am", "F", "C C C G7/B", "", "N.C.", "", "Dm7 G7", "C"]
+    onsets = [(chord["onset"], chord["symbol"], chord["roman"]) for chord in lane["chords"]]
+    assert onsets == [
+        (0, "Am", "vi"), (96, "F", "IV"), (192, "C", "I"), (264, "G7/B", "V65"), (384, "N.C.", "N.C."),
+        (576, "Dm7", "ii7"), (624, "G7", "V7"), (672, "C", "I"),
+    ]  # fmt: skip
+    again = client.post("/api/chords", json={"melody": lane["melody"]}).json()
+    assert again == lane
+    assert lane["melody"]["notes"] == phrases["notes"]
+    assert {one["origin"] for one in lane["palette"]} == {"diatonic", "borrowed", "applied dominant"}
+    without = client.post("/api/chords", json={"melody": lane["melody"], "bars": [""] * 8}).json()
+    assert without["melody"]["chords"] == []
+
+
+def test_chords_are_counted_from_the_first_barline(client: TestClient) -> None:
+    melody = melody_json((67, 24), (60, 96), (62, 72), pickup=24)
+    lane = client.post("/api/chords", json={"melody": melody, "bars": ["C", "G"]}).json()
+    assert [chord["onset"] for chord in lane["chords"]] == [24, 120]
+    assert lane["bars"] == ["C", "G"]
+
+
+@pytest.mark.parametrize(
+    ("bars", "error"),
+    [
+        (["C", "H7"], "in bar 2, 'H7' is not a chord symbol"),
+        (["C"] * 9, "the melody has 8"),
+        (["C | F"], "bar 1 has several"),
+        (["C F G Am Dm"], "in bar 1, 5 chords cannot share a bar"),
+    ],
+)
+def test_what_is_no_chord_is_said_with_its_bar(client: TestClient, phrases: Json, bars: list[str], error: str) -> None:
+    answer = client.post("/api/chords", json={"melody": phrases, "bars": bars})
+    assert answer.status_code == 422
+    assert error in answer.json()["error"]

@@ -20,7 +20,7 @@ from .form import FormPlan as FormPlan
 from .harmonise import HarmonisedMelody as HarmonisedMelody
 from .harmonise import harmonise as harmonise
 from .harmonise import score_chords as score_chords
-from .infilling import InfillSpan as InfillSpan
+from .infill_context import InfillSpan as InfillSpan
 from .latent import LatentMelody as LatentMelody
 from .latent import between as between
 from .locks import Lock as Lock

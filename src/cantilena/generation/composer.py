@@ -22,6 +22,7 @@ from cantilena.generation.placement import Placement, place
 from cantilena.generation.primer import primer_of
 from cantilena.generation.sampling import Drawing, Samples, draw, log_likelihood, sample
 from cantilena.generation.search import Search
+from cantilena.generation.section_rewrites import iter_section_rewrites
 from cantilena.generation.streaming import NoteStream, StreamChunk, stream_chunks
 from cantilena.generation.style import Style, styles_of, tuned_key_and_meter
 from cantilena.models import Bundle, FormModel, Precision, SequenceModel, find_bundle, style_id
@@ -221,6 +222,45 @@ class Composer:
         """As `rewrite`, yielding each melody before the next is begun; errors are raised by the call."""
         options = _changed(options, {**changes, "bars": BarRange(first, last)})
         return iter_rewrites(self, melody, options, melodies=melodies, seed=seed, locks=locks)
+
+    def iter_section_rewrites(
+        self,
+        melody: Melody,
+        form: Form,
+        section: int,
+        options: ComposeOptions | None = None,
+        *,
+        melodies: int = 1,
+        seed: int = 1,
+        **changes: Any,  # noqa: ANN401
+    ) -> Iterator[Composition]:
+        """Rewrite a section and all its returns (`section_rewrites.py`), yielding each melody before the next is begun.
+
+        Literal returns repeat the new section note by note, varied ones with another end. Other notes do not change.
+
+        Args:
+            melody: in any key and meter.
+            form: of the melody.
+            section: the number of the section in the form, from 1; any of those of its letter means all of them.
+            options: as for `rewrite`.
+            melodies: how many, 1 to 10000; melody k does not depend on it.
+            seed: the same seed gives the same melodies.
+            changes: fields of `ComposeOptions` or `SamplingOptions`.
+
+        Raises:
+            UsageError: the form has no such section, the melody ends before it, or no new note can begin in it.
+
+        Examples:
+            >>> composer, form = load("tunes"), Form.parse("A2B2A2")
+            >>> tune = composer.compose(form=form, bars=6, seed=1)
+            >>> new = next(composer.iter_section_rewrites(tune, form, 1, seed=2))
+            >>> again = [note for note in new.notes if note.onset >= 4 * 96]
+            >>> new != tune, [note.pitches for note in again] == [note.pitches for note in new.until(2 * 96).notes]
+            (True, True)
+        """
+        return iter_section_rewrites(
+            self, melody, form, section, _changed(options, changes), melodies=melodies, seed=seed
+        )
 
     def interpolate(
         self,

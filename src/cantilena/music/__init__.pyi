@@ -38,6 +38,8 @@ from .melody import Note as Note
 from .meter import TICKS_PER_QUARTER as TICKS_PER_QUARTER
 from .meter import Meter as Meter
 from .meter import Tempo as Tempo
+from .palette import PaletteChord as PaletteChord
+from .palette import chord_palette as chord_palette
 from .pitch import NATURALS as NATURALS
 from .pitch import Pitch as Pitch
 from .pitch import parse_pitch_class as parse_pitch_class
@@ -46,6 +48,7 @@ from .repeats import MOST_PLAYED as MOST_PLAYED
 from .repeats import Repeats as Repeats
 from .repeats import Section as Section
 from .sections import BarReturn as BarReturn
+from .sections import cadence_of as cadence_of
 from .sections import dominant_tones as dominant_tones
 from .sections import find_form as find_form
 from .sections import find_returns as find_returns

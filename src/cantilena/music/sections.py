@@ -532,8 +532,16 @@ def _form(melody: Melody, bars: _Bars, cuts: Sequence[int], labels: Sequence[int
 
 
 def _cadence(pitch: int | None, key: Key | None) -> Cadence:
-    if pitch is None or key is None:
-        return "open"
+    return "open" if pitch is None or key is None else cadence_of(pitch, key)
+
+
+def cadence_of(pitch: int, key: Key) -> Cadence:
+    """The cadence of a section that ends on a pitch.
+
+    Examples:
+        >>> [cadence_of(pitch, Key.parse("C major")) for pitch in (72, 67, 69)]
+        ['full', 'half', 'open']
+    """
     degree = (pitch - key.tonic) % 12
     if degree == 0:
         return "full"

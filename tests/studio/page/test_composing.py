@@ -66,11 +66,17 @@ def test_the_switch_for_the_plain_sister_is_there_only_where_there_is_one(visit:
 def test_the_same_seed_gives_the_same_melody_and_a_new_one_another(visit: Any) -> None:
     app = visit("#primer=C4+D4&bars=4&count=1&seed=7").ready()
     first = app.melody()
+    app.page.check("#lock-seed")
     assert app.compose().melody() == first
-    app.page.click("#more summary")
-    app.page.check("#new-seed")
+    app.page.uncheck("#lock-seed")
     assert app.compose().melody() != first
-    assert app.find("#seed").input_value() == "8"
+    seed = app.find("#seed").input_value()
+    assert seed != "7"
+    assert f"seed={seed}" in app.page.evaluate("location.hash")
+    assert f"seed {seed}" in app.text(".facts")
+    app.page.fill("#seed", "7")  # who types a seed wants it
+    assert app.find("#lock-seed").is_checked()
+    assert app.compose().melody() == first
 
 
 def test_typed_notes_stay_as_they_were_typed_whatever_the_key(visit: Any) -> None:
@@ -102,7 +108,7 @@ def test_it_goes_on_from_the_cursor(visit: Any) -> None:
 
 
 def test_chosen_bars_are_composed_anew_and_the_others_stay(visit: Any) -> None:
-    app = visit("#primer=C4+D4+E4+F4&key=C+major&bars=7&count=1&seed=4").ready()
+    app = visit("#primer=C4+D4+E4+F4&key=C+major&bars=8&count=1&seed=4").ready()
     before = app.melody()
     roll = app.find("svg.roll").bounding_box()
     bar = roll["width"] / 8

@@ -12,7 +12,7 @@ import pytest
 LESSONS = Path(__file__).resolve().parents[3] / "docs" / "lessons"
 
 
-@pytest.mark.parametrize("sheet", ["repetition", "key", "motif"])
+@pytest.mark.parametrize("sheet", ["repetition", "key", "motif", "chords", "form"])
 def test_links_of_a_sheet_open(visit: Any, sheet: str) -> None:
     text = (LESSONS / f"{sheet}.md").read_text(encoding="utf-8")
     app = visit()

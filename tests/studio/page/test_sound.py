@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-STATE = "#primer=C4+D4+E4+F4&key=C+major&bars=1&count=1&seed=2&tempo=240"
+STATE = "#primer=C4+D4+E4+F4&key=C+major&bars=2&count=1&seed=2&tempo=240"
 
 
 def played(app: Any) -> list[dict[str, float]]:
@@ -80,7 +80,7 @@ def test_playing_begins_at_the_cursor(visit: Any) -> None:
 
 
 def test_both_models_are_heard_in_turn(visit: Any) -> None:
-    app = visit("#model=tunes%2Brl&compare=tunes&primer=C4+D4&bars=1&count=1&seed=3&tempo=300").ready()
+    app = visit("#model=tunes%2Brl&compare=tunes&primer=C4+D4&bars=2&count=1&seed=3&tempo=300").ready()
     melodies = [app.melody(column) for column in range(2)]
     app.page.click("#play-in-turn")
     app.find("article.active h2").filter(has_text="plain").wait_for()

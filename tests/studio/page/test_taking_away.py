@@ -12,7 +12,7 @@ import soundfile
 from cantilena.data import read_melody
 from cantilena.music import Melody
 
-STATE = "#model=tunes%2Brl&primer=C4+D4+E4+F4&key=C+major&bars=4&count=2&seed=9&tempo=100"
+STATE = "#model=tunes%2Brl&primer=C4+D4+E4+F4&key=C+major&bars=5&count=2&seed=9&tempo=100"
 OPENING = {
     "mid": b"MThd",
     "pdf": b"%PDF-",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-STATE = "#model=tunes&primer=C4+D4+E4+F4&key=C+major&bars=6&count=3&seed=5"
+STATE = "#model=tunes&primer=C4+D4+E4+F4&key=C+major&bars=7&count=3&seed=5"
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_the_papers_own_rules_can_be_chosen(app: Any) -> None:
 
 
 def test_only_this_rule_plays_before_and_after(visit: Any) -> None:
-    app = visit("#model=tunes&primer=C4+D4&bars=1&count=1&seed=5&tempo=300").ready()
+    app = visit("#model=tunes&primer=C4+D4&bars=2&count=1&seed=5&tempo=300").ready()
     app.page.click("#tab-rules")
     app.find("#rules li[data-rule=key] .rule-only").click()
     app.find("#play[aria-label=Stop]").wait_for()

@@ -45,7 +45,7 @@ export function candidateCards(column) {
 
 /** What a candidate is called. */
 export function candidateName({ way, rewritten, number, isEdited }) {
-  const name = way ?? (rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
+  const name = way ?? (rewritten?.section ? `Section ${rewritten.section} rewritten, ${number}` : rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
   return isEdited ? `${name}, edited` : name;
 }
 

@@ -10,6 +10,9 @@ import { byId, showError, make, debounced } from "/page/elements.js";
 import { toggleKept } from "/page/panels/history.js";
 import { noteAt, pitchName, positionText, melodyUntil } from "/page/music/music.js";
 import { play, stop } from "/page/music/player.js";
+import { ChordLane } from "/page/music/chord-lane.js";
+import { chordAt, chordTitle, isChordTone } from "/page/music/chords.js";
+import { FormStrip } from "/page/music/form-strip.js";
 import { RollView } from "/page/music/roll.js";
 import { ScoreView } from "/page/music/score.js";
 import { keyTitle, ruleTitle } from "/page/settings.js";
@@ -60,6 +63,8 @@ class ColumnView {
     this.score = new ScoreView({ onPick: (tick) => this.#moveTo(tick), onBar: (number) => this.#selectBar(number), onNotes, onChange });
     this.roll = new RollView({ label: `Position in the melody: ${column.title}`, onMove: (tick) => this.#moveTo(tick), onSelect: (selection) => this.#select(selection), onPick: onNotes, onChange });
     this.toolbar = editToolbar(column);
+    this.form = new FormStrip(column);
+    this.lane = new ChordLane(column);
     this.heading = make("h2", {}, column.title);
     this.facts = make("p", { class: "facts" });
     this.total = make("p", { class: "total" });
@@ -69,7 +74,7 @@ class ColumnView {
     this.element = make("article", { class: "column", "aria-label": column.title },
       make("div", { class: "paper-sheet" },
         make("div", { class: "column-head" }, this.heading, this.facts, this.total),
-        this.score.element, this.roll.element, this.toolbar.element, this.noteInfo, this.#tools()),
+        this.form.element, this.lane.element, this.score.element, this.roll.element, this.toolbar.element, this.noteInfo, this.#tools()),
       this.cards.element);
     this.element.addEventListener("pointerdown", () => this.#activate());
     this.element.addEventListener("focusin", () => this.#activate());
@@ -100,6 +105,8 @@ class ColumnView {
     this.roll.numbers = this.score.numbers = column.numbers ?? [];
     this.roll.show(candidate);
     this.#facts(candidate);
+    this.form.show();
+    this.lane.show();
     this.score.show(melody).then(() => this.#decorateScore(), (error) => showError("compose-error", error));
     this.updateVerdicts();
     this.updateButtons();
@@ -115,8 +122,8 @@ class ColumnView {
   }
 
   #facts(candidate) {
-    const { melody, model } = candidate, name = candidateName(candidate), which = name === "Original" ? "" : name[0].toLowerCase() + name.slice(1);
-    const facts = [this.column.note, keyTitle(melody.key), melody.meter, which];
+    const { melody, model, seed } = candidate, name = candidateName(candidate), which = name === "Original" ? "" : name[0].toLowerCase() + name.slice(1);
+    const facts = [this.column.note, keyTitle(melody.key), melody.meter, which, seed ? `seed ${seed}` : ""];
     this.facts.textContent = facts.filter(Boolean).join(" · ");
     this.element.dataset.model = model;
   }
@@ -184,6 +191,9 @@ class ColumnView {
     if (state.colour === "probability") {
       const probability = candidate.probabilities?.[number];
       parts.push(make("span", {}, typeof probability === "number" ? `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} % likely` : "given, not composed"));
+    } else if (state.colour === "chords") {
+      const chord = chordTitle(chordAt(melody, note.onset)), fits = isChordTone(melody, note);
+      parts.push(make("span", {}, fits === null ? "no chord sounds here" : `${fits ? "chord tone" : "non-chord tone"} over ${chord}`));
     } else {
       const verdict = candidate.verdict?.notes.find(({ note: index }) => index === number);
       const values = Object.entries(verdict?.values ?? {}).filter(([rule]) => !state.rule || rule === state.rule).sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
@@ -229,6 +239,7 @@ class ColumnView {
     this.element.classList.toggle("active", isActive);
     this.play.textContent = state.playing && isActive ? "Stop" : "Play";
     this.play.hidden = state.columns.length < 2;
+    this.form.update();
     this.continueButton.disabled = this.keep.disabled = this.editButton.disabled = state.busy || !shownCandidate(this.column);
     this.rewriteButton.disabled = state.busy;
     this.toolbar.update();

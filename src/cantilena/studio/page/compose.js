@@ -5,25 +5,57 @@ import { colourBy } from "/page/music/colours.js";
 import { locksBody } from "/page/editing/edits.js";
 import { remember } from "/page/editing/undo.js";
 import { byId, showError, announce } from "/page/elements.js";
+import { focusWrongField, showMessage } from "/page/fields.js";
 import { noteProbabilities } from "/page/panels/predictions.js";
 import { addToHistory } from "/page/panels/history.js";
 import { toHash } from "/page/link.js";
+import { formOf, hasSections, sectionsOf } from "/page/music/forms.js";
 import { barsOf, meterTicks, melodyText, melodyUntil } from "/page/music/music.js";
 import { play, autoplay, preload, stop } from "/page/music/player.js";
 import { checkPrimer, primerMelody } from "/page/music/primer.js";
 import { modelTitle, ruleTitle } from "/page/settings.js";
-import { activeColumn, newCandidate, selectBars, showCandidate, modelNamed, ranked, rulesBody, updateSettings, shownCandidate, state, emit } from "/page/state.js";
+import { activeColumn, drawSeed, newCandidate, selectBars, showCandidate, modelNamed, ranked, rulesBody, updateSettings, shownCandidate, state, emit } from "/page/state.js";
 
-let controller = null, startedAt = 0, lastSeed = null;
+let controller = null, startedAt = 0;
 
-/** The body of a request for composing. */
+const MORE_BARS = 8, DRAWN_BARS = 512;
+
+/** The body of a request for composing; forms and chords are sent to models that have learned them. */
 function composeBody(settings, model, more = {}) {
-  const { primer, idea, bars, key, meter, tempo, range, style, temperature, top_k, top_p, greedy, constrain, seed, count, with_primer } = settings;
+  const { primer, idea, key, meter, tempo, range, style, temperature, top_k, top_p, greedy, constrain, seed, count, with_primer } = settings;
   const styles = modelNamed(model)?.styles.map(({ name }) => name) ?? [];
   return {
-    model, bars, key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
+    model, ...lengthBody(settings), ...formBody(settings, modelNamed(model)), key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
     constrain, seed, count, with_primer, rules: rulesBody(), ...(idea ? { idea } : { primer }), ...more,
   };
+}
+
+// One request composes so many bars, all melodies together.
+function fitCount() {
+  const { bars, count } = state.settings, most = Math.floor(DRAWN_BARS / bars);
+  if (count <= most) return;
+  updateSettings({ count: most });
+  showMessage("count", `With ${bars} bars, up to ${most} at once.`);
+}
+
+// The bars are those of the melody: without its opening they are all new.
+function lengthBody({ bars, with_primer, form }) {
+  return with_primer || hasSections(form) ? { total_bars: bars } : { bars };
+}
+
+function formBody({ form, cadences, ending, chords }, model) {
+  const sections = hasSections(form) && cadences.some(Boolean) ? { cadences: cadences.map((one) => one || null) } : {};
+  return {
+    ...(model?.has_forms ? { form, ...(form === "auto" ? { ending } : {}), ...sections } : {}),
+    ...(model?.follows_chords && chords.trim() ? { chords } : {}),
+  };
+}
+
+// What a model leaves out of what the settings ask for, because it has not learned it.
+function unlearned({ form, ending, chords }, model) {
+  const asksForm = form !== "auto" || ending !== "auto";
+  const parts = [asksForm && model && !model.has_forms ? "form" : "", chords.trim() && model && !model.follows_chords ? "chords" : ""].filter(Boolean);
+  return parts.length ? `without the ${parts.join(" and ")}, which this model has not learned` : "";
 }
 
 /** Handle the button: compose, or stop composing. */
@@ -32,8 +64,8 @@ export function pressCompose() {
     if (performance.now() - startedAt > 500) controller?.abort();
     return;
   }
-  const { settings } = state;
-  if (byId("new-seed").checked && lastSeed === settings.seed) updateSettings({ seed: (settings.seed + 1) % 2 ** 31 });
+  if (focusWrongField()) return;
+  if (!byId("lock-seed").checked) updateSettings({ seed: drawSeed() });
   compose();
 }
 
@@ -43,11 +75,12 @@ export async function compose({ show: number = 0, push = true, autoPlay = false 
     byId("primer").focus();
     return;
   }
+  if (focusWrongField()) return;
+  fitCount();
   const settings = { ...state.settings };
   const names = [settings.compare, settings.model].filter(Boolean);
-  lastSeed = settings.seed;
   if (push) history.pushState(null, "", toHash(settings));
-  const columns = names.map((name) => ({ title: modelTitle(name), model: name, note: "", settings }));
+  const columns = names.map((name) => ({ title: modelTitle(name), model: name, note: unlearned(settings, modelNamed(name)), settings }));
   await fillColumns(columns, settings, (column, onNotes, signal) => streamCandidates("/api/compose", composeBody(settings, column.model), { onNotes, signal }));
   if (!state.columns.length || state.columns[0].settings !== settings) return;
   const isCompared = columns.length > 1;
@@ -129,8 +162,7 @@ const primerOrNull = () => {
 
 function expectedLength(settings) {
   const idea = primerOrNull();
-  const lead = settings.with_primer ? idea?.length ?? 0 : 0;
-  return lead + settings.bars * meterTicks(settings.meter || idea?.meter || "4/4").bar;
+  return settings.bars * meterTicks(settings.meter || idea?.meter || "4/4").bar;
 }
 
 /** Continue from the cursor of a column, or from the end if the cursor is at the start. */
@@ -141,11 +173,13 @@ export function continueFrom(column) {
   const idea = melodyUntil(melody, column.tick || melody.length);
   if (!idea.notes.length) return;
   const text = melody.pickup || idea.notes.length > 64 ? "" : melodyText(idea);
+  const { settings } = state, before = barsOf(idea).length, bars = settings.bars > before ? settings.bars : Math.min(before + MORE_BARS, 200);
   updateSettings({
+    ...(bars === settings.bars ? {} : { bars, form: "auto", cadences: [] }),
     ...(text ? { primer: text, idea: null } : { idea: { ...idea, title: "The melody so far" } }),
     key: melody.key ?? "", meter: melody.meter, tempo: melody.tempo === 120 ? "" : melody.tempo, with_primer: true, model: candidate.model, compare: "",
   });
-  compose();
+  pressCompose();
 }
 
 /** Rewrite all that is not locked: in the selected bars, or in the whole melody. */
@@ -154,30 +188,42 @@ export function rewriteRest(column) {
   return rewrite(column, column.selection ?? { first: bars[0].number, last: bars.at(-1).number });
 }
 
-/** Rewrite bars of a column, those that are selected by default; each melody is added as soon as it is complete. */
+/** Rewrite bars of a column, those that are selected by default, around what is locked. */
 export async function rewrite(column, selection = column.selection) {
+  if (!selection) return;
+  const { first, last } = selection, locks = locksBody(shownCandidate(column)?.locks);
+  await rewriteWith(column, "/api/rewrite", { first, last, locks, count: Math.max(state.settings.count, 2) }, selection, `${first === last ? `Bar ${first}` : `Bars ${first} to ${last}`} rewritten.`);
+}
+
+/** Rewrite a section of the melody that a column shows, by its number from 1, and all its returns. */
+export async function rewriteSection(column, section) {
+  const { form, cadences } = formOf(shownCandidate(column)) ?? {}, sections = sectionsOf(shownCandidate(column));
+  if (!form) return;
+  const { label } = sections[section - 1], [{ first, last }] = sections.filter((one) => one.label === label);
+  await rewriteWith(column, "/api/rewrite-section", { form, cadences, section, count: 2 }, { first, last, section: label }, `Section ${label} rewritten with its returns.`);
+}
+
+// Each melody is added as soon as it is complete.
+async function rewriteWith(column, path, body, selection, done) {
   const candidate = shownCandidate(column), { selection: selected } = column;
-  if (!candidate || !selection || state.busy) return;
+  if (!candidate || state.busy) return;
   const own = start();
-  const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31), rewritten = [];
+  const { settings } = state, seed = drawSeed(), rewritten = [], form = formOf(candidate);
   const onCandidate = (sent) => {
-    rewritten.push(newCandidate(sent, { rewritten: selection, locks: locksIn(sent.melody, candidate), settings: candidate.settings ?? { ...settings } }));
+    rewritten.push(newCandidate(sent, { rewritten: selection, form, locks: locksIn(sent.melody, candidate), settings: candidate.settings ?? { ...settings } }));
     column.candidates = [rewritten.at(-1), ...column.candidates].slice(0, 32);
     emit("verdicts");
   };
   try {
-    await streamCandidates("/api/rewrite", {
-      model: candidate.model, melody: candidate.melody, first: selection.first, last: selection.last, locks: locksBody(candidate.locks), temperature: settings.temperature,
-      range: settings.range.trim(), seed, count: Math.max(settings.count, 2), rules: rulesBody(),
-    }, { signal: own.signal, onCandidate });
+    await streamCandidates(path, { model: candidate.model, melody: candidate.melody, temperature: settings.temperature, range: settings.range.trim(), seed, rules: rulesBody(), ...body }, { signal: own.signal, onCandidate });
     const best = ranked({ candidates: rewritten })[0];
     showCandidate(column, best ?? candidate);
     column.tick = startOf(best ?? candidate, selection.first);
     emit("tick", column);
     selectBars(column, selected);  // for another try
-    remember(`Rewrite ${selection.first === selection.last ? `bar ${selection.first}` : `bars ${selection.first}–${selection.last}`}`);
+    remember(done.replace(/\.$/, ""));
     addToHistory(column, best?.settings ?? settings);
-    announce(`Bars ${selection.first} to ${selection.last} rewritten.`);
+    announce(done);
   } catch (error) {
     if (isAborted(error)) announce("Stopped.");
     else showError("compose-error", error);
@@ -202,7 +248,7 @@ function startOf(candidate, bar) {
 export async function compareRule(rule) {
   if (state.busy || !checkPrimer()) return;
   const { settings } = state;
-  const model = modelNamed(settings.model)?.untuned ?? settings.model, count = Math.min(16, Math.floor(512 / settings.bars));
+  const model = modelNamed(settings.model)?.untuned ?? settings.model, count = Math.min(16, Math.floor(DRAWN_BARS / settings.bars));
   const rules = { set: settings.set, weights: { [rule]: 1 }, only: [rule] };
   const candidates = streamCandidates("/api/compose", composeBody(settings, model, { count, rules }));
   candidates.catch(() => {});

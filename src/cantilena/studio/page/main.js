@@ -11,12 +11,15 @@ import { initEditor } from "/page/editing/toolbar.js";
 import { initSessions, newSession, restoreSession } from "/page/editing/sessions.js";
 import { initUndo } from "/page/editing/undo.js";
 import { byId, showError } from "/page/elements.js";
+import { allowed, showMessage } from "/page/fields.js";
 import { connectMidi, initLetters } from "/page/music/input.js";
+import { initForm } from "/page/panels/form.js";
 import { initHeat } from "/page/panels/heat.js";
 import { initHistory } from "/page/panels/history.js";
 import { initKeyboard } from "/page/music/keyboard.js";
 import { fromHash } from "/page/link.js";
-import { noteAt, pitchName, positionText } from "/page/music/music.js";
+import { formText, hasSections, ownBars, parseForm, sharedBars } from "/page/music/forms.js";
+import { barsOf, noteAt, pitchName, positionText } from "/page/music/music.js";
 import { play, autoplay, stop } from "/page/music/player.js";
 import { initPrimer } from "/page/music/primer.js";
 import { initRules } from "/page/panels/rules.js";
@@ -33,7 +36,7 @@ let loading = null, isLoaded = false;
 /** Restore the session of the tab, or the state in the URL: compose, open a melody, or show the primer. */
 async function restore({ isFirst = false } = {}) {
   stop();
-  const { settings, given, notes, show, play: autoPlay, colour, rule, tab } = fromHash(location.hash);
+  const { settings, wrong, given, notes, show, play: autoPlay, colour, rule, tab } = fromHash(location.hash);
   const defaultModel = state.models.find((model) => model.default) ?? state.models[0];
   if (!modelNamed(settings.model)) settings.model = defaultModel?.name ?? "";
   if (!modelNamed(settings.compare) || settings.compare === settings.model) settings.compare = "";
@@ -50,16 +53,30 @@ async function restore({ isFirst = false } = {}) {
     if (await restoreSession()) return;
     newSession();
   }
+  for (const [name, text] of Object.entries(wrong)) if (byId(`${name}-error`)) showMessage(name, `The link says ${text || "nothing"}: ${allowed(byId(name))}.`);
   document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
   colourBy(colour, rules.includes(rule) ? rule : "");
   if (notes) {
-    openMelody(notes, { title: "A melody from a link" });
+    if (settings.chords && !notes.chords) await putChords(notes, settings.chords);
+    const bars = barsOf(notes).filter((bar) => bar.number).length, sections = hasSections(settings.form) ? sharedBars(parseForm(settings.form), settings.bars) : null;
+    const isItsForm = sections && ownBars(sections) === bars;
+    openMelody(notes, { title: "A melody from a link", candidate: isItsForm ? { form: { form: formText(sections), cadences: settings.cadences.every(Boolean) ? settings.cadences : [] } } : null });
     if (autoPlay) autoplay(activeColumn());
   } else if (isEmpty) {
     state.columns = [];
     emit("columns");
     emit("shown");
   } else await compose({ show, push: false, autoPlay });
+}
+
+// Put the chords of a link over its melody.
+async function putChords(melody, chords) {
+  try {
+    const lane = await request("/api/chords", { body: { melody, bars: chords.split("|") } });
+    melody.chords = lane.melody.chords;
+  } catch (error) {
+    showError("compose-error", error);
+  }
 }
 
 // Load once, even if the connection opens again meanwhile: otherwise the page would compose twice.
@@ -122,7 +139,7 @@ function initComposeButton() {
   on("busy", () => { if (state.busy && matchMedia("(max-width: 63.99rem)").matches) byId("music").scrollIntoView({ block: "start" }); });
 }
 
-for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initTogether, initEditor, initUndo, initSessions, initShortcuts, initTransport, initMidiOutput, initPlayer, initComposeButton]) init();
+for (const init of [initChrome, initSettings, initForm, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initTogether, initEditor, initUndo, initSessions, initShortcuts, initTransport, initMidiOutput, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("online", () => { if (!isLoaded) load(); });

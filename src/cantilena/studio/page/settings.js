@@ -1,6 +1,7 @@
 // The fields of the settings panel.
 
 import { byId, make } from "/page/elements.js";
+import { initNumberFields, isWrong, setFieldError } from "/page/fields.js";
 import { modelNamed, on, updateSettings, state } from "/page/state.js";
 
 const KEYS = ["C major", "G major", "D major", "A major", "E major", "B major", "F major", "Bb major", "Eb major", "Ab major", "Db major", "A minor", "E minor", "B minor", "F# minor", "C# minor", "D minor", "G minor", "C minor", "F minor", "Bb minor", "D dorian", "E phrygian", "F lydian", "G mixolydian"];
@@ -31,7 +32,8 @@ export const keyTitle = (key) => (key ?? "").replace("#", "♯").replace(/([A-G]
 
 /** Set up the fields. */
 export function initSettings() {
-  for (const name of NUMBERS) byId(name).addEventListener("input", (event) => setNumber(name, event.target));
+  initNumberFields(NUMBERS.filter((name) => name !== "temperature"), { mayBeEmpty: ["tempo", "top_k"], set: setNumber });
+  byId("temperature").addEventListener("input", (event) => setNumber("temperature", Number(event.target.value)));
   for (const name of TEXTS) byId(name).addEventListener("input", (event) => updateSettings({ [name]: event.target.value, ...(name === "set" ? { rules: {}, only: [] } : {}) }));
   for (const name of CHECKS) byId(name).addEventListener("change", (event) => updateSettings({ [name]: event.target.checked }));
   byId("model").addEventListener("input", (event) => {
@@ -39,17 +41,15 @@ export function initSettings() {
     updateSettings({ model: event.target.value, compare: state.settings.compare ? untuned : "", style: "" });
   });
   byId("compare").addEventListener("change", (event) => updateSettings({ compare: event.target.checked ? modelNamed(state.settings.model)?.untuned ?? "" : "" }));
-  for (const name of ["bars", "count", "tempo", "seed", "top_k", "top_p"]) byId(name).addEventListener("change", show);
+  for (const name of ["bars", "count", "tempo", "seed", "top_k", "top_p"]) byId(name).addEventListener("change", () => show());
   fillOptions("key", [["", "Auto"], ...KEYS.map((key) => [key, keyTitle(key)])]);
   fillOptions("meter", [["", "Auto"], ...METERS.map((meter) => [meter, meter])]);
   on("settings models sets", show);
 }
 
-function setNumber(name, field) {
-  const value = field.value === "" ? (name === "tempo" ? "" : name === "top_k" ? 0 : null) : Number(field.value);
-  const fits = value === "" || (value !== null && value >= Number(field.min) && (field.max === "" || value <= Number(field.max)) && (field.step.includes(".") || Number.isInteger(value)));
-  field.setAttribute("aria-invalid", String(!fits));
-  if (fits) updateSettings({ [name]: value });
+function setNumber(name, value) {
+  if (name === "seed") byId("lock-seed").checked = true;  // who types a seed wants it
+  updateSettings({ [name]: name === "top_k" && value === "" ? 0 : value });
 }
 
 /** Set the options of a field. */
@@ -61,7 +61,7 @@ function fillOptions(id, options) {
   field.replaceChildren(...options.map(([value, label]) => make("option", { value }, label)));
 }
 
-function show() {
+function show(changes = {}) {
   const { settings, models, sets } = state;
   fillOptions("model", models.map((model) => [model.name, modelTitle(model.name)]));
   const model = modelNamed(settings.model);
@@ -71,7 +71,8 @@ function show() {
   byId("model-info").textContent = model ? `${model.says}.`.replace("..", ".") : "";
   byId("model-delete").hidden = !model?.made_here;
   for (const name of TEXTS) setField(name, settings[name]);
-  for (const name of NUMBERS) setField(name, name === "top_k" && !settings.top_k ? "" : settings[name]);
+  for (const name of NUMBERS.filter((one) => one in changes && one !== "temperature")) setFieldError(name, "");
+  for (const name of NUMBERS) if (!isWrong(name)) setField(name, name === "top_k" && !settings.top_k ? "" : settings[name]);
   for (const name of CHECKS) byId(name).checked = settings[name];
   setField("model", settings.model);
   byId("compare").checked = Boolean(settings.compare);
@@ -87,7 +88,6 @@ function setField(id, value) {
   // A link may name a value that is not in the list, such as another key.
   if (field.tagName === "SELECT" && value && ![...field.options].some((option) => option.value === value)) field.append(make("option", { value }, value));
   if (field.value !== String(value)) field.value = String(value);
-  field.removeAttribute("aria-invalid");
 }
 
 function temperatureText(temperature) {

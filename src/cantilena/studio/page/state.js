@@ -16,7 +16,7 @@ export function emit(event, ...details) {
 
 /** The default settings; "" leaves a choice to the primer or the model. */
 export const DEFAULTS = Object.freeze({
-  model: "", compare: "", primer: "", idea: null, key: "", meter: "", bars: 8, tempo: "", range: "", style: "",
+  model: "", compare: "", primer: "", idea: null, key: "", meter: "", bars: 8, form: "auto", cadences: Object.freeze([]), ending: "auto", chords: "", tempo: "", range: "", style: "",
   temperature: 1, top_k: 0, top_p: 1, greedy: false, constrain: "", with_primer: true, seed: 1, count: 4,
   set: "cantilena", rules: Object.freeze({}), only: Object.freeze([]),
 });
@@ -119,6 +119,9 @@ export function changeCandidate(column, candidate, changes) {
   emit("shown", column);
   return next;
 }
+
+/** Draw a seed: short enough to be read aloud. */
+export const drawSeed = () => 1 + Math.floor(Math.random() * 999_999);
 
 /** Show another candidate. */
 export function showCandidate(column, candidate) {

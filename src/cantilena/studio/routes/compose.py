@@ -21,6 +21,7 @@ from cantilena.studio.schemas.requests import (
     InterpolateRequest,
     JudgeRequest,
     RewriteRequest,
+    RewriteSectionRequest,
     VaryRequest,
 )
 from cantilena.studio.schemas.responses import Answer, CallMelody, Candidate, Candidates, MelodyVerdict, Verdicts
@@ -51,6 +52,15 @@ async def rewrite(body: RewriteRequest, request: Request, studio: StudioDep) -> 
     In events, the `notes` and `candidate` of each candidate come before the next one is begun.
     """
     return await _respond(studio, request, lambda deadline: studio.composing.rewrite(body, deadline))
+
+
+@router.post("/rewrite-section", response_model=Candidates, responses=_RESPONSES)
+async def rewrite_section(body: RewriteSectionRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
+    """Compose a section of a form and all its returns anew; responds as rewrite does.
+
+    The first section of its letter is composed, literal returns repeat it note by note, varied ones with another end.
+    """
+    return await _respond(studio, request, lambda deadline: studio.composing.rewrite_section(body, deadline))
 
 
 @router.post("/interpolate", response_model=Candidates, responses=_RESPONSES)

@@ -16,6 +16,7 @@ from cantilena.studio.export.files import Playing, melody_wav, note_wav, timing
 from cantilena.studio.schemas.melody import MelodySchema, NoteSchema
 from cantilena.studio.schemas.requests import (
     AccompanimentRequest,
+    ChordsRequest,
     HarmoniseRequest,
     NextNotesRequest,
     PrimerRequest,
@@ -24,6 +25,7 @@ from cantilena.studio.schemas.requests import (
 )
 from cantilena.studio.schemas.responses import (
     Accompaniment,
+    ChordLane,
     Harmonies,
     Harmony,
     HarmonyChord,
@@ -32,6 +34,7 @@ from cantilena.studio.schemas.responses import (
     Score,
     Timing,
 )
+from cantilena.studio.services.chords import chord_lane
 from cantilena.studio.services.compose import parse_primer
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.state import StudioDep
@@ -95,6 +98,12 @@ async def harmonise_melody(body: HarmoniseRequest, studio: StudioDep) -> Harmoni
         return Harmonies(harmonies=rows)
 
     return await studio.executor.run(find)
+
+
+@router.post("/chords")
+async def put_chords(body: ChordsRequest) -> ChordLane:
+    """Put chords over a melody, bar by bar; the error says which bar has no chord symbol. Lists chords of its key."""
+    return chord_lane(body.melody.to_melody(), body.bars)
 
 
 @router.post("/score")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
@@ -21,7 +22,7 @@ from cantilena.generation import (
 from cantilena.io import InstrumentName, Pattern
 from cantilena.models.harmony.options import Every, Style
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
-from cantilena.music import Key, Melody, Meter
+from cantilena.music import MOST_SECTIONS, Cadence, Form, Key, Melody, Meter
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import (
     BeatsPerMinute,
@@ -38,6 +39,9 @@ from cantilena.studio.schemas.melody import (
 
 NoteText = Annotated[str, StringConstraints(max_length=20_000)]
 """Notes as text, such as `C4 D4 E4/2`."""
+
+FormText = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+"""A form, such as `AABA`."""
 
 Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 """The temperature of sampling; 1 leaves the model's probabilities as they are."""
@@ -94,6 +98,9 @@ class ComposeRequest(SamplingRequest):
     primer: NoteText = Field(default="", description="Notes to continue, as text: `C4 D4 E4/2 r/8`.")
     idea: MelodySchema | None = Field(default=None, description="A melody to continue, instead of `primer`.")
     bars: Annotated[int, Field(ge=1, le=LIMITS.bars)] = Field(default=8, description="Bars of new music.")
+    total_bars: Annotated[int, Field(ge=1, le=LIMITS.bars)] | None = Field(
+        default=None, description="Bars of the whole melody, the primer included, in place of `bars`."
+    )
     key: Name = Field(default="", description="The key, such as `D minor`; if empty the primer's or the model's own.")
     meter: Name = Field(default="", description="The meter, such as `3/4`; if empty the primer's or the model's own.")
     tempo: BeatsPerMinute | None = Field(
@@ -102,12 +109,53 @@ class ComposeRequest(SamplingRequest):
     style: Name = Field(default="", description="One of the model's styles.")
     with_primer: bool = Field(default=True, description="Whether the melodies begin with the primer.")
     chords: NoteText = Field(default="", description="Chords to compose over, as text: `C | Am | F G7 | C`.")
+    form: FormText = Field(
+        default="auto",
+        description="Sections by letter, such as `AABA` or `A8A8B8A'8`; `auto` draws a form, `free` leaves it to the "
+        "model. For models that have `has_forms`.",
+    )
+    ending: Literal["auto", "full", "half", "open"] = Field(default="auto", description="How such a melody ends.")
+    cadences: Annotated[list[Cadence | None], Field(max_length=MOST_SECTIONS)] = Field(
+        default_factory=list, description="How each section of `form` ends, null if that is drawn; none for none."
+    )
 
     @model_validator(mode="after")
     def _check_size(self) -> ComposeRequest:
-        if self.bars * self.count > LIMITS.drawn_bars:
-            raise ValueError(f"{self.bars} bars times {self.count} candidates are more than {LIMITS.drawn_bars}")
+        if self.total_bars is not None and "bars" in self.model_fields_set:
+            raise ValueError("bars and total_bars are both given: give one")
+        bars = self.total_bars or self.bars
+        if bars * self.count > LIMITS.drawn_bars:
+            raise ValueError(f"{bars} bars times {self.count} candidates are more than {LIMITS.drawn_bars}")
         return self
+
+    def whole_bars(self) -> int | None:
+        """Return the bars of the whole melody, if the request says them, or else its form; None if neither does.
+
+        Raises:
+            UsageError: the form is no form, or has too many bars.
+        """
+        if self.total_bars is not None or "bars" in self.model_fields_set or not re.search(r"\d", self.form):
+            return self.total_bars
+        bars = Form.parse(self.form).bars
+        if bars > LIMITS.bars or bars * self.count > LIMITS.drawn_bars:
+            raise UsageError(
+                f"the form {self.form} has {bars} bars, times {self.count} candidates",
+                f"ask for up to {LIMITS.bars} bars, and {LIMITS.drawn_bars} with all candidates together",
+            )
+        return bars
+
+    def form_of(self, bars: int) -> Form | str:
+        """Return the form of a melody of so many bars, with the cadences of its sections if they are given.
+
+        Raises:
+            UsageError: cadences do not fit the form, or the form not the bars.
+        """
+        if not self.cadences:
+            return self.form
+        if self.form in ("auto", "free"):
+            raise UsageError("cadences of sections without a form", "give a form too, such as AABA")
+        ending = self.cadences[-1] or ("full" if self.ending == "auto" else self.ending)
+        return Form.parse(self.form, bars).with_cadences([*self.cadences[:-1], ending])
 
 
 class LockSchema(Schema):
@@ -135,6 +183,28 @@ class RewriteRequest(SamplingRequest):
     def to_locks(self) -> list[Lock]:
         """Convert the locks."""
         return [Lock(lock.kind, tuple(lock.notes)) for lock in self.locks if lock.notes]
+
+
+class RewriteSectionRequest(SamplingRequest):
+    """Which section of a melody to compose anew, with all its returns."""
+
+    melody: MelodySchema = Field(description="The melody; its other notes stay as they are.")
+    form: FormText = Field(description="Its form with the bars of each section, such as `A4A4B4A'4`.")
+    cadences: Annotated[list[Cadence], Field(max_length=MOST_SECTIONS)] = Field(
+        default_factory=list, description="How each section ends; none if that is not known."
+    )
+    section: Annotated[int, Field(ge=1, le=MOST_SECTIONS)] = Field(
+        description="The number of the section, from 1; all sections of its letter are composed anew."
+    )
+
+    def to_form(self) -> Form:
+        """Convert the form.
+
+        Raises:
+            UsageError: it is no form, or cadences do not fit it.
+        """
+        form = Form.parse(self.form)
+        return form.with_cadences(self.cadences or [None] * len(form.sections))
 
 
 class InterpolateRequest(GenerationRequest):
@@ -212,6 +282,17 @@ class HarmoniseRequest(Schema):
     every: Every = Field(default="beat", description="Where chords may change.")
     count: Annotated[int, Field(ge=1, le=LIMITS.candidates)] = Field(default=3, description="How many harmonies.")
     seed: Seed = Field(default=1, description="The same seed gives the same chords.")
+
+
+class ChordsRequest(Schema):
+    """A melody, and chords to put over it."""
+
+    melody: MelodySchema = Field(description="The melody.")
+    bars: Annotated[list[NoteText], Field(max_length=LIMITS.bars)] | None = Field(
+        default=None,
+        description="The chords of each bar as text, such as `F G7`, from the first barline on; in an empty bar the "
+        "chord before sounds on. If null the melody keeps its chords.",
+    )
 
 
 class JudgeRequest(Schema):

@@ -118,6 +118,32 @@ class Harmonies(BaseModel):
     harmonies: list[Harmony]
 
 
+class PlacedChord(BaseModel):
+    """A chord over a melody, in ticks."""
+
+    onset: int = Field(description="Onset in ticks.")
+    symbol: str = Field(description="As in lead sheets, spelled in the key of the melody.")
+    roman: str = Field(description="The Roman numeral in the key of the melody; N.C. for no chord.")
+
+
+class ChordChoice(BaseModel):
+    """A chord that the key of a melody offers."""
+
+    symbol: str
+    roman: str
+    origin: Literal["diatonic", "borrowed", "applied dominant"]
+
+
+class ChordLane(BaseModel):
+    """The chords of a melody, bar by bar, and those that its key offers."""
+
+    melody: MelodySchema = Field(description="The melody with the chords.")
+    key: str = Field(description="The key of the numerals: that of the melody, or an estimated one.")
+    bars: list[str] = Field(description="The chords of each bar as text; empty where the chord before sounds on.")
+    chords: list[PlacedChord]
+    palette: list[ChordChoice]
+
+
 class StyleInfo(BaseModel):
     """A style that a model can compose in."""
 
@@ -143,6 +169,8 @@ class ModelInfo(BaseModel):
     says: str = Field(description="A description in plain words.")
     default: bool
     made_here: bool = Field(description="Whether it was tuned in this studio.")
+    has_forms: bool = Field(description="Whether it composes by a form with cadences.")
+    follows_chords: bool = Field(description="Whether it composes over chords.")
     has_codes: bool = Field(description="Whether it is a VAE, which can interpolate and vary, but not be tuned.")
 
 

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from cantilena.errors import UsageError
 from cantilena.generation import (
@@ -37,6 +38,7 @@ from cantilena.studio.schemas.requests import (
     GenerationRequest,
     InterpolateRequest,
     RewriteRequest,
+    RewriteSectionRequest,
     VaryRequest,
 )
 from cantilena.studio.schemas.responses import Answer, Candidate, MelodyVerdict, NoteVerdict, RuleVerdict
@@ -106,9 +108,11 @@ class ComposeService:
             primer = replace(primer, key=find_key(primer))
         if names_chord_file(request.chords):  # which a page must not read
             raise UsageError("chords that name a file", "send them as text, such as C | Am | F G7 | C")
+        bars = _total_bars(request, primer)
         options = request.compose_options().replace(
             primer=primer or "",
-            bars=request.bars + _bars_of_primer(request, primer),
+            bars=bars,
+            form=request.form_of(bars),
             constrain=parse_constraints(request.constrain) or "",
             sampling=request.sampling_options(),
         )
@@ -140,6 +144,23 @@ class ComposeService:
         )
         kept = {melody.sounding[number] for lock in locks if lock.kind == "notes" for number in lock.notes}
         yield from run.candidates(compositions, new=range(span.start, span.end), kept=kept)
+
+    def rewrite_section(self, request: RewriteSectionRequest, deadline: Deadline) -> Events:
+        """Compose a section and its returns anew; each candidate is complete before the next one is begun."""
+        run, melody, form = self._run(request, deadline, request.seed), request.melody.to_melody(), request.to_form()
+        compositions = run.model.composer.iter_section_rewrites(
+            melody,
+            form,
+            request.section,
+            melodies=request.count,
+            sampling=request.sampling_options(),
+            seed=request.seed,
+            range=request.range,
+            constrain=parse_constraints(request.constrain) or "",
+        )
+        label, bar = form.sections[request.section - 1].label, melody.meter.ticks_per_bar
+        bars = [range((one.first - 1) * bar, one.last * bar) for one in form.sections if one.label == label]
+        yield from run.candidates(compositions, new=frozenset(chain(*bars)))
 
     def interpolate(self, request: InterpolateRequest, deadline: Deadline) -> Events:
         """Interpolate between two melodies with a VAE."""
@@ -212,7 +233,7 @@ class _Run:
         self,
         compositions: Iterable[Composition],
         *,
-        new: range | None = None,
+        new: Container[int] | None = None,
         kept: Container[Note] = (),
         given: Container[int] = (),
     ) -> Events:
@@ -263,19 +284,22 @@ def _new_notes(chunk: StreamChunk) -> Iterator[NewNotes]:
             yield NewNotes(number, new, chunk.length, pickup)
 
 
-def _bars_of_primer(request: ComposeRequest, primer: Melody | None) -> int:
-    """The number of bars that a primer begins, its pickup not counted.
+def _total_bars(request: ComposeRequest, primer: Melody | None) -> int:
+    """The number of bars of primer and new music together; a primer fills the bars that it begins, but for its pickup.
 
     Raises:
         UsageError: the composition would be too long to be sent in another request.
     """
-    if primer is None:
-        return 0
+    whole = request.whole_bars()
+    if primer is None or whole is not None:
+        if primer is not None and len(primer.sounding) > LIMITS.notes:
+            raise UsageError(f"the primer has more than {LIMITS.notes} notes", "give a shorter primer")
+        return whole or request.bars
     bar = Meter.parse(request.meter).ticks_per_bar if request.meter else primer.meter.ticks_per_bar
     is_too_long = primer.length + request.bars * bar > LIMITS.bars * bar + primer.pickup % bar
     if is_too_long or len(primer.sounding) > LIMITS.notes:
         raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "give a shorter primer")
-    return -(-(primer.length - primer.pickup % bar) // bar)
+    return request.bars - (-(primer.length - primer.pickup % bar) // bar)
 
 
 def _check_size(melodies: Sequence[Melody], count: int) -> None:

@@ -135,6 +135,8 @@ class ModelRegistry:
             says=_description(bundle, name, made_here=bool(facts)),
             default=name == DEFAULT,
             made_here=bool(facts),
+            has_forms=composer.forms is not None,
+            follows_chords=composer.has_harmony,
             has_codes=only_bounds_likelihood(composer.model),
         )
         return StudioModel(composer, info)

@@ -1,6 +1,7 @@
-// The colours of notes: what the rules gave, or how likely a note was. Signs say the same without colour.
+// The colours of notes: what the rules gave, how likely a note was, or whether it belongs to its chord. Signs say the same without colour.
 
 import { byId, make } from "/page/elements.js";
+import { isChordTone } from "/page/music/chords.js";
 import { ruleTitle } from "/page/settings.js";
 import { on, state, emit } from "/page/state.js";
 
@@ -12,6 +13,10 @@ export function colourOf(candidate, note) {
   if (state.colour === "probability") {
     const probability = candidate?.probabilities?.[note];
     return typeof probability === "number" ? { kind: `heat-${STEPS.filter((step) => probability >= step).length}`, mark: "" } : { kind: "", mark: "" };
+  }
+  if (state.colour === "chords") {
+    const fits = candidate ? isChordTone(candidate.melody, candidate.melody.notes[note]) : null;
+    return fits === null ? { kind: "", mark: "" } : fits ? { kind: "chord-tone", mark: "•" } : { kind: "non-chord-tone", mark: "×" };
   }
   if (state.colour !== "rules") return { kind: "", mark: "" };
   const value = valueOf(candidate, note);
@@ -64,6 +69,8 @@ function showLegend() {
       make("span", { class: "gain" }, "+ rewarded"), make("span", { class: "loss" }, "− penalised"), make("span", {}, "no sign: no effect"),
       state.rule ? make("button", { type: "button", class: "link", onclick: () => colourBy("rules") }, "show all rules") : null ?? "",
     );
+  } else if (state.colour === "chords") {
+    legend.replaceChildren(make("b", {}, "By the chord that sounds when a note begins"), make("span", { class: "chord-tone" }, "• chord tone"), make("span", { class: "non-chord-tone" }, "× non-chord tone"), make("span", {}, "no sign: no chord"));
   } else if (state.colour === "probability") {
     const scale = make("span", { class: "scale", "aria-hidden": "true" }, ...[0, 1, 2, 3, 4, 5].map((step) => make("i", { class: `heat-${step}` })));
     legend.replaceChildren(make("b", {}, "How likely each note was for the model"), make("span", {}, "under 2 %"), scale, make("span", {}, "over 60 %"), make("span", {}, "black: given, not composed"));

@@ -125,7 +125,7 @@ export function noteAt(melody, tick) {
 export function melodyUntil(melody, tick) {
   const notes = melody.notes.filter((note) => note.onset < tick)
     .map((note) => ({ ...note, duration: Math.min(note.duration, tick - note.onset) }));
-  return { ...melody, notes, length: tick, title: "" };
+  return { ...melody, notes, chords: (melody.chords ?? []).filter((chord) => chord.onset < tick), length: tick, title: "" };
 }
 
 /** The duration of ticks in seconds. */
@@ -139,19 +139,21 @@ export function encodeMelody(melody) {
     time = note.onset;
     return text;
   });
-  return [melody.key ?? "", melody.meter, melody.tempo, melody.pickup, melody.length, notes.join("_")].join("~");
+  const chords = (melody.chords ?? []).map(({ onset, symbol }) => `${onset.toString(36)}.${symbol}`);
+  return [melody.key ?? "", melody.meter, melody.tempo, melody.pickup, melody.length, notes.join("_"), ...(chords.length ? [chords.join("_")] : [])].join("~");
 }
 
 /** Decode a melody; null if the text is invalid. */
 export function decodeMelody(text) {
-  const [key, meter, tempo, pickup, length, notes] = String(text).split("~");
+  const [key, meter, tempo, pickup, length, notes, placed] = String(text).split("~");
   let time = 0;
   const read = (notes || "").split("_").filter(Boolean).map((word) => {
     const [gap, duration, ...pitches] = word.split(".").map((number) => parseInt(number, 36));
     time += gap;
     return { onset: time, duration, pitches };
   });
-  const numbers = read.flatMap((note) => [note.onset, note.duration, ...note.pitches, note.pitches.length || NaN]);
+  const chords = (placed || "").split("_").filter(Boolean).map((word) => ({ onset: parseInt(word, 36), symbol: word.slice(word.indexOf(".") + 1) }));
+  const numbers = [...chords.map((chord) => chord.onset), ...read.flatMap((note) => [note.onset, note.duration, ...note.pitches, note.pitches.length || NaN])];
   if (!/^\d+\/\d+$/.test(meter ?? "") || ![...numbers, +tempo, +pickup, +length].every(Number.isFinite)) return null;
-  return { notes: read, key: key || null, meter, tempo: +tempo, pickup: +pickup, length: +length, title: "" };
+  return { notes: read, key: key || null, meter, tempo: +tempo, pickup: +pickup, length: +length, title: "", ...(chords.length ? { chords } : {}) };
 }
