@@ -23,16 +23,20 @@ window.AudioContext = class extends AudioContext {
 };
 const device = { name: "Made-up keyboard", onmidimessage: null };
 navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", device]]), onstatechange: null });
+// A browser hands a message over when it has time, with the time at which it arrived.
+const stamp = (time) => performance.now() + 1000 * (time - clock.currentTime);
+const send = (time, ...data) => device.onmidimessage({ data, timeStamp: stamp(time) });
 const until = async (time) => { while (clock.currentTime < time) await new Promise((done) => setTimeout(done, 4)); };
 // Play quarter notes from the first beat of the call on, each a little late and shorter than written.
 window.playCall = async (pitches, beat) => {
   while (window.clicks.length < 5) await new Promise((done) => setTimeout(done, 4));
   const first = window.clicks[4];
   for (const [at, pitch] of pitches.entries()) {
-    await until(first + at * beat + clock.outputLatency);
-    device.onmidimessage({ data: [0x90, pitch, 80] });
-    await until(first + (at + 0.8) * beat + clock.outputLatency);
-    device.onmidimessage({ data: [0x80, pitch, 0] });
+    const [on, off] = [at, at + 0.8].map((beats) => first + beats * beat + 0.01 + clock.outputLatency);
+    await until(on);
+    send(on, 0x90, pitch, 80);
+    await until(off);
+    send(off, 0x80, pitch, 0);
   }
   return first;
 };

@@ -18,9 +18,9 @@ export function initLetters() {
     const step = KEYS.indexOf(event.code);
     if (step < 0 || event.repeat) return;
     event.preventDefault();
-    press(octave + step, event.code);
+    press(octave + step, event.code, event.timeStamp);
   });
-  addEventListener("keyup", (event) => release(event.code));
+  addEventListener("keyup", (event) => release(event.code, { at: event.timeStamp }));
   addEventListener("blur", releaseAll);
 }
 
@@ -45,8 +45,8 @@ export async function connectMidi() {
   }
 }
 
-function onMidiMessage({ data: [status, pitch, velocity] }) {
+function onMidiMessage({ data: [status, pitch, velocity], timeStamp }) {
   const kind = status & 0xf0;
-  if (kind === 0x90 && velocity > 0) press(pitch, `midi ${pitch}`);
-  else if (kind === 0x80 || kind === 0x90) release(`midi ${pitch}`);
+  if (kind === 0x90 && velocity > 0) press(pitch, `midi ${pitch}`, timeStamp);
+  else if (kind === 0x80 || kind === 0x90) release(`midi ${pitch}`, { at: timeStamp });
 }

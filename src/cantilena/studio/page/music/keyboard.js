@@ -87,21 +87,21 @@ export function initKeyboard() {
   updateRange();
 }
 
-/** Press a key; `source` names what holds it. */
-export function press(pitch, source) {
+/** Press a key; `source` names what holds it, `at` is when, which may be earlier than this call. */
+export function press(pitch, source, at = performance.now()) {
   if (held.has(source) || pitch < 0 || pitch > 127) return;
-  held.set(source, { pitch, stop: playNote(pitch), since: performance.now() });
+  held.set(source, { pitch, stop: playNote(pitch), since: at });
   highlight();
 }
 
 /** Release what a source holds; a touch that became a scroll is not a note. */
-export function release(source, { isNote = true } = {}) {
+export function release(source, { isNote = true, at = performance.now() } = {}) {
   const key = held.get(source);
   if (!key) return;
   held.delete(source);
   key.stop();
   highlight();
-  if (isNote) emit("played", key.pitch, key.since, performance.now());
+  if (isNote) emit("played", key.pitch, key.since, at);
 }
 
 /** The keys that are down: `[{ pitch, since }]`, in milliseconds of `performance.now()`. */
