@@ -37,7 +37,7 @@ from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.form import with_forms
 from cantilena.generation.infill_context import InfillContext, InfillSpan
-from cantilena.generation.locks import Lock, LockedNote, LockGuide, Locks, check_locks, with_locked_durations
+from cantilena.generation.locks import Lock, LockedPart, LockGuide, Locks, check_locks, with_locked_durations
 from cantilena.generation.options import ComposeOptions, SamplingOptions, check_count
 from cantilena.generation.placement import without_end
 from cantilena.generation.sampling import Drawing, Samples, log_likelihood
@@ -145,7 +145,7 @@ def iter_span_rewrites(
 
     def rewrite(gap: InfillSpan, before: Melody, rng: np.random.Generator) -> _Rewritten:
         """Rewrite a gap of a melody that is in the key of the model."""
-        context, parts = InfillContext.from_melody(before, gap, encoding), held.between(gap.start, gap.end)
+        context, locked = InfillContext.from_melody(before, gap, encoding), held.between(gap.start, gap.end)
         drawn = draw_candidates(
             composer.model,
             context,
@@ -155,13 +155,13 @@ def iter_span_rewrites(
             sampling=options.sampling,
             allowed=placement.allowed,
             constraints=constraints,
-            locked=parts,
+            locked=locked,
         )
         if cadence is not None and gap.end == span.end:
             drawn = drawn.among(_ends_with(cadence, drawn, context, encoding, placement.model_key))
         row = drawn.chosen(rng, greedy=options.sampling.greedy)
         tokens = without_end(drawn.tokens[row], encoding)
-        notes = with_locked_durations(context.notes(tokens, encoding), parts)
+        notes = with_locked_durations(context.notes(tokens, encoding), locked.parts)
         nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
         broken = None if drawn.broken is None else int(drawn.broken[row])
         whole = replace(before, notes=gap.filled(before, notes, 0))
@@ -263,7 +263,7 @@ def draw_candidates(
     sampling: SamplingOptions,
     allowed: NDArray[np.bool_] | None = None,
     constraints: Constraints | None = None,
-    locked: Sequence[LockedNote] = (),
+    locked: LockedPart | None = None,
 ) -> Candidates:
     """Draw candidates after the past of a span, and compute the probability of the future after each.
 
@@ -275,9 +275,9 @@ def draw_candidates(
         allowed = np.tile(each, (context.steps, 1))
         allowed[0, encoding.vocabulary.index("hold")] = False
     steps, guide = context.steps, None
-    if locked and isinstance(encoding, NotesEncoding):
+    if locked is not None and locked.parts and isinstance(encoding, NotesEncoding):
         guide = LockGuide(encoding, locked, context.origin, context.end, len(bars.pickup), allowed)
-        steps += 2 * len(locked) * len(encoding.parts)
+        steps += 2 * len(locked.parts) * len(encoding.parts)
     drawing = Drawing(
         model,
         rng.random((len(bars.pickup), steps)),

@@ -9,14 +9,13 @@ A lock holds some notes of a melody, numbered from 0 among those that sound:
 The silence between two notes of a lock whose numbers follow each other belongs to it. Locked notes divide the bars
 into gaps, each of which is rewritten with the past and the future that it then has (`infilling.py`). In a gap a
 `LockGuide` leaves, of the tokens of a model of notes, those that keep rhythm and contour. A contour never runs out of
-pitches: where u notes must still rise before one falls, the u highest pitches are left out, and alike for the lowest.
+pitches: of each note only those are left from which the next ones can go on, up to a note after the gap that stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -51,18 +50,16 @@ class LockedNote:
         onset: in ticks from the start of the melody.
         duration: in ticks.
         is_rest: whether it is a silence.
-        direction: 1 if its pitch must be higher than that of the last one that sounds, -1 if lower, 0 if the same; None
-            if any will do.
-        rising: how many of the next ones rise, before one that falls.
-        falling: how many of the next ones fall, before one that rises.
+        direction: 1 if its pitch must be higher than that of the note before, -1 if lower, 0 if the same; None if any
+            will do.
+        pitch: that it has before the rewrite, of a chord the highest; 0 for a silence.
     """
 
     onset: int
     duration: int
     is_rest: bool = False
     direction: int | None = None
-    rising: int = 0
-    falling: int = 0
+    pitch: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,9 +115,27 @@ class Locks:
             start = max(start, after)
         return gaps
 
-    def between(self, start: int, end: int) -> tuple[LockedNote, ...]:
+    def between(self, start: int, end: int) -> LockedPart:
         """The parts that begin in `[start, end)`."""
-        return tuple(one for one in self.parts if start <= one.onset < end)
+        notes = [one for one in self.parts if not one.is_rest]
+        last = next((one for one in reversed(notes) if one.onset < start), None)
+        following = next((one for one in notes if one.onset >= end), None)
+        return LockedPart(tuple(one for one in self.parts if start <= one.onset < end), last, following)
+
+
+@dataclass(frozen=True)
+class LockedPart:
+    """What is locked in a gap, and the locked notes that stay before and after it.
+
+    Args:
+        parts: notes and silences in the gap.
+        before: the last note before it; None if there is none.
+        after: the first note after it.
+    """
+
+    parts: tuple[LockedNote, ...] = ()
+    before: LockedNote | None = None
+    after: LockedNote | None = None
 
 
 class LockGuide:
@@ -128,20 +143,20 @@ class LockGuide:
 
     Args:
         encoding: of the tokens.
-        parts: notes and silences that begin in the gap.
+        locked: what is locked in the gap.
         origin: the tick at which the first new token begins.
         end: the tick at which the gap ends.
         candidates: how many.
         allowed: `(vocabulary,)`; None for all.
 
     Raises:
-        UsageError: the pitches that are allowed do not suffice for a contour.
+        UsageError: no pitches that are allowed have the contour.
     """
 
     def __init__(
         self,
         encoding: NotesEncoding,
-        parts: Sequence[LockedNote],
+        locked: LockedPart,
         origin: int,
         end: int,
         candidates: int,
@@ -149,20 +164,16 @@ class LockGuide:
     ) -> None:
         self.encoding, self._end = encoding, end
         self._durations = np.array(encoding.durations)
-        self._events = {one.onset: one for locked in parts for one in _writable(locked, encoding)}
+        self._events = {one.onset: one for part in locked.parts for one in _writable(part, encoding, end)}
         self._onsets = np.array([*sorted(self._events), end])
         first, after = encoding.parts[1]
         pitches = np.arange(first, after - 1)
-        self._pitches = pitches if allowed is None else pitches[allowed[first : after - 1]]
-        most = max((one.rising + one.falling for one in parts), default=0)
-        if len(self._pitches) <= most:
-            raise UsageError(
-                f"a contour with {most} steps in one direction, and {len(self._pitches)} pitches to choose from",
-                "give a wider range, or lock the rhythm alone",
-            )
+        self._tone = first - encoding.low  # from a pitch to its token
+        self._pitches = _pitches_left(locked, pitches if allowed is None else pitches[allowed[pitches]], self._tone)
         self._clock = np.full(candidates, origin)
         self._now: list[tuple[int, ...]] = [()] * candidates
-        self._last = np.zeros(candidates, dtype=np.int64)
+        last = 0 if locked.before is None else locked.before.pitch + self._tone
+        self._last = np.full(candidates, last, dtype=np.int64)
 
     def restrict(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """`(candidates, vocabulary)`: of the allowed tokens those that keep the locks."""
@@ -208,11 +219,31 @@ class LockGuide:
             allowed[[self.encoding.rest] if locked.is_rest else self._fitting(locked, last)] = True
 
     def _fitting(self, locked: LockedNote, last: int) -> NDArray[np.int64]:
-        """The pitch tokens of a contour, after one of pitch `last`."""
-        pitches = self._pitches[locked.falling : len(self._pitches) - locked.rising]
-        if locked.direction is None:
-            return pitches
-        return np.asarray(pitches[np.sign(pitches - last) == locked.direction])
+        """The pitch tokens that a note may have after one of pitch `last`."""
+        pitches = self._pitches[locked.onset]
+        return pitches if locked.direction is None else pitches[np.sign(pitches - last) == locked.direction]
+
+
+def _pitches_left(locked: LockedPart, allowed: NDArray[np.int64], tone: int) -> dict[int, NDArray[np.int64]]:
+    """The pitch tokens of each note from which the notes after it can go on, by onset."""
+    left: dict[int, NDArray[np.int64]] = {}
+    following, direction = allowed, None
+    if locked.after is not None and locked.after.direction is not None:
+        following, direction = np.array([locked.after.pitch + tone]), locked.after.direction
+    notes = [one for one in locked.parts if not one.is_rest]
+    for one in reversed(notes):
+        steps = np.sign(following[None, :] - allowed[:, None])
+        fits = allowed if direction is None else allowed[(steps == direction).any(axis=1)]
+        left[one.onset] = following = fits
+        direction = one.direction
+    if notes and direction is not None and locked.before is not None:
+        following = following[np.sign(following - (locked.before.pitch + tone)) == direction]
+    if notes and not (len(following) and all(map(len, left.values()))):
+        raise UsageError(
+            f"no {len(allowed)} pitches have the contour of {len(notes)} notes",
+            "give a wider range, or lock the rhythm alone",
+        )
+    return left
 
 
 def _runs(numbers: Sequence[int]) -> list[range]:
@@ -228,37 +259,24 @@ def _runs(numbers: Sequence[int]) -> list[range]:
 
 def _parts(notes: Sequence[Note], *, with_contour: bool) -> list[LockedNote]:
     """The notes of a run and the silences between them."""
-    directions = [int(np.sign(b.top - a.top)) for a, b in pairwise(notes)] if with_contour else []
     parts: list[LockedNote] = []
     for number, note in enumerate(notes):
-        if parts and (silence := note.onset - notes[number - 1].end) > 0:
+        before = notes[number - 1] if number else None
+        if before is not None and (silence := note.onset - before.end) > 0:
             parts.append(LockedNote(note.onset - silence, silence, is_rest=True))
-        coming = directions[number:]
-        parts.append(
-            LockedNote(
-                note.onset,
-                note.duration,
-                direction=directions[number - 1] if with_contour and number else None,
-                rising=_steps(coming, 1),
-                falling=_steps(coming, -1),
-            )
-        )
+        direction = int(np.sign(note.top - before.top)) if with_contour and before is not None else None
+        parts.append(LockedNote(note.onset, note.duration, direction=direction, pitch=note.top))
     return parts
 
 
-def _steps(directions: Sequence[int], wanted: int) -> int:
-    """How many of some directions are the wanted one, before the first that is its opposite."""
-    ahead = directions[: directions.index(-wanted)] if -wanted in directions else directions
-    return sum(one == wanted for one in ahead)
-
-
-def _writable(locked: LockedNote, encoding: NotesEncoding) -> list[LockedNote]:
-    """A locked note as events that have a duration token: a note, and rests until its end where it has none."""
-    known, events, onset, left = encoding.durations, list[LockedNote](), locked.onset, locked.duration
+def _writable(locked: LockedNote, encoding: NotesEncoding, end: int) -> list[LockedNote]:
+    """A locked note, up to the end of a gap, as events that have a duration token: a note, and rests if it has none."""
+    known, events, onset = encoding.durations, list[LockedNote](), locked.onset
+    left = min(locked.duration, end - onset)
     while left:
         ticks = max(duration for duration in known if duration <= left)
         if not events and not locked.is_rest:
-            events.append(LockedNote(onset, ticks, False, locked.direction, locked.rising, locked.falling))
+            events.append(replace(locked, duration=ticks))
         else:
             events.append(LockedNote(onset, ticks, is_rest=True))
         onset, left = onset + ticks, left - ticks
