@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import cantilena.workflows.midi_ports as live_ports
+from cantilena import workflows
 from cantilena.cli import main
 from cantilena.data import read_melody
 from cantilena.errors import UsageError
@@ -167,7 +168,7 @@ def test_the_command_writes_what_was_played(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ports = MadeUpPorts(keys(FIRST_CALL, 60, 64, 67, 72))
-    monkeypatch.setattr(live_ports, "RtMidiPorts", lambda midi_in, midi_out: ports)
+    monkeypatch.setattr(workflows, "RtMidiPorts", lambda midi_in, midi_out: ports)
     out = tmp_path / "session.mid"
     words = ["live", "--midi-in", "a", "--midi-out", "b", "--bars", "1", "--tempo", "120", "--turns", "1", "--json"]
     assert main([*words, "--out", str(out)]) == 0
