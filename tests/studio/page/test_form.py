@@ -149,7 +149,7 @@ def test_a_section_is_rewritten_with_its_returns_by_keyboard(visit: Any, tmp_pat
 def test_the_bars_of_a_section_are_selected(visit: Any) -> None:
     app = visit(AABA).ready()
     app.find(".section[data-section=B] .section-select").click()
-    assert app.find(".rewrite").inner_text() == "Rewrite bars 5–6"
+    assert app.find(".tools .rewrite").inner_text() == "Rewrite bars 5–6"
 
 
 def test_a_link_of_a_rewritten_section_brings_back_notes_and_form(visit: Any) -> None:

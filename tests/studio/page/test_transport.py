@@ -16,7 +16,7 @@ from cantilena.studio.schemas.melody import MelodySchema
 
 from ..conftest import Json, melody_json
 
-STATE = "#primer=C4+D4+E4+F4&key=C+major&bars=1&count=1&seed=2&tempo=240"
+STATE = "#primer=C4+D4+E4+F4&key=C+major&bars=2&count=1&seed=2&tempo=240"
 TICK = 60 / (240 * 24)
 
 # Records what is sent to MIDI outputs, with timestamps.
