@@ -48,6 +48,11 @@ SCREENSHOTS = {
         height=1000,
         clicks=("button.edit", *(f".roll [data-note='{note}'] rect" for note in (14, 15, 16)), "[data-lock=rhythm]"),
     ),
+    "form": Screenshot(
+        "model=tunes&primer=G4+A4+B4+G4&key=G+major&bars=16&count=1&seed=11&form=AABA&chords=G|Em|C|D7|G|Em|C|G|C|Am|D|D7|G|Em|D7|G",
+        height=1080,
+        clicks=(".chord-lane summary",),
+    ),
     "tuning": Screenshot(
         f"model=tunes&{OPENING}&bars=6&count=1&seed=4&tab=tune",
         height=1080,
