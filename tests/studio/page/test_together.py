@@ -122,7 +122,9 @@ def test_an_answer_is_there_within_a_beat(visit: Any) -> None:
       }
       return times;
     }"""
-    p99 = min(float(np.percentile(app.page.evaluate(measure, CALL), 99)) for _ in range(2))
+    p99 = float(np.percentile(app.page.evaluate(measure, CALL), 99))
+    if p99 >= 0.5:  # once more: another program may have been busy for a moment
+        p99 = float(np.percentile(app.page.evaluate(measure, CALL), 99))
     if p99 >= 0.5 and os.getloadavg()[0] > (os.cpu_count() or 1):
         pytest.skip(f"p99 is {p99:.2f} s, but other programs keep all processors busy")
     assert p99 < 0.5, f"p99 is {p99:.3f} s, more than a beat at 120"
