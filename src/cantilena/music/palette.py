@@ -26,6 +26,19 @@ class PaletteChord:
     chord: Chord
     origin: Origin
 
+    def roman(self, key: Key) -> str:
+        """The Roman numeral in a key, of an applied dominant with the degree that it leads to.
+
+        Examples:
+            >>> key = Key.parse("C major")
+            >>> [one.roman(key) for one in chord_palette(key) if one.origin == "applied dominant"]
+            ['V7/ii', 'V7/iii', 'V7/IV', 'V7/V', 'V7/vi']
+        """
+        if self.origin != "applied dominant" or self.chord.root is None:
+            return self.chord.roman(key)
+        led_to = (self.chord.root + 5) % 12
+        return f"V7/{next(triad for triad in _triads(key) if triad.root == led_to).roman(key)}"
+
 
 def chord_palette(key: Key) -> list[PaletteChord]:
     """The chords that a key offers: triads of its scale, its dominant seventh, borrowed triads, applied dominants.

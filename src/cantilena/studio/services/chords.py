@@ -39,7 +39,7 @@ def chord_lane(melody: Melody, bars: Sequence[str] | None = None) -> ChordLane:
             PlacedChord(onset=tick, symbol=chord.symbol(key), roman=chord.roman(key)) for tick, chord in melody.chords
         ],
         palette=[
-            ChordChoice(symbol=one.chord.symbol(key), roman=one.chord.roman(key), origin=one.origin)
+            ChordChoice(symbol=one.chord.symbol(key), roman=one.roman(key), origin=one.origin)
             for one in chord_palette(key)
         ],
     )
