@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import get_args
 
@@ -73,7 +74,8 @@ def main() -> None:
     for name in get_args(InstrumentName):
         render_note(60, instrument=name)
         _ringing_note.cache_clear()
-        print(f"  {name:25} {melody.seconds / seconds_of(lambda name=name: render(melody, instrument=name)):7.1f}")
+        seconds = seconds_of(partial(render, melody, instrument=name))
+        print(f"  {name:25} {melody.seconds / seconds:7.1f}")
 
 
 if __name__ == "__main__":
