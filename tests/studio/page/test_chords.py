@@ -12,6 +12,8 @@ import pytest
 
 from .test_taking_away import download
 
+expect: Any = pytest.importorskip("playwright.sync_api").expect
+
 SONG = "#melody=C4+E4+G4%2F2+A4+A4+G4%2F2+F4+F4+E4+E4+D4+D4+C4%2F2&key=C+major"  # four bars of 4/4
 
 
@@ -33,10 +35,8 @@ def symbols(app: Any) -> list[str]:
 
 
 def wait_for_chords(app: Any, *expected: str) -> None:
-    app.page.wait_for_function(
-        "(all) => [...document.querySelectorAll('.lane-bar input')].map((one) => one.value).join() === all",
-        arg=",".join(expected),
-    )
+    for bar, chords in enumerate(expected, start=1):
+        expect(field(app, bar)).to_have_value(chords, timeout=20_000)
 
 
 def type_chords(app: Any, text: str, *expected: str) -> None:
@@ -101,7 +101,7 @@ def test_suggested_chords_are_put_over_the_melody(app: Any, tmp_path: Path) -> N
     app.page.wait_for_selector(".lane-suggestions li:nth-child(3)", timeout=30_000)
     before = app.melody()
     app.page.get_by_role("button", name="Use suggestion 2").click()
-    app.page.wait_for_function("document.querySelector('.lane-bar input').value !== ''")
+    expect(field(app, 1)).not_to_have_value("", timeout=20_000)
     assert app.melody() == before
     given = [chord for text in symbols(app) for chord in text.split()]
     score = music21.converter.parse(download(app, "musicxml", tmp_path))
