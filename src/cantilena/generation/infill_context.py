@@ -60,11 +60,9 @@ class InfillSpan:
             end = melody.length
         return cls(bars, max(start, 0), end)
 
-    def filled(self, melody: Melody, notes: tuple[Note, ...], semitones: int) -> tuple[Note, ...]:
-        """The notes of the melody outside the span, and new ones inside, transposed by some semitones."""
-        kept = [note for note in melody.notes if not self.start <= note.onset < self.end]
-        new = [replace(note, pitches=tuple(pitch + semitones for pitch in note.pitches)) for note in notes]
-        return (*kept, *new)
+    def filled(self, melody: Melody, notes: tuple[Note, ...]) -> tuple[Note, ...]:
+        """The notes of the melody outside the span, and new ones inside."""
+        return (*(note for note in melody.notes if not self.start <= note.onset < self.end), *notes)
 
 
 @dataclass(frozen=True)

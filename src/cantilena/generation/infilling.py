@@ -49,7 +49,7 @@ from cantilena.models import (
     only_bounds_likelihood,
     to_numpy,
 )
-from cantilena.music import Cadence, Form, Key, Melody, Note, cadence_of, find_key
+from cantilena.music import Cadence, Form, Key, Melody, cadence_of, find_key
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, NotesEncoding
 
@@ -125,7 +125,11 @@ def iter_span_rewrites(
     gaps = [InfillSpan(span.bars, *gap) for gap in held.gaps(span.start, span.end)]
     if locks:  # a note fits, or one can be replaced
         gaps = [gap for gap in gaps if gap.end - gap.start >= encoding.ticks_per_step]
-        gaps = [gap for gap in gaps if encoding.has_rhythm or any(_in_gap(note, [gap]) for note in before.sounding)]
+        gaps = [
+            gap
+            for gap in gaps
+            if encoding.has_rhythm or any(gap.start <= note.onset < gap.end for note in before.sounding)
+        ]
     if not gaps:
         raise UsageError(f"every note of bars {span.bars} is locked", "unlock some of them, or choose other bars")
     if len(gaps) > _MOST_GAPS:
@@ -143,9 +147,9 @@ def iter_span_rewrites(
     if melody.chords and composer.has_harmony:
         bars = told_chords(bars, [melody.chords] * candidates, placement.semitones)
 
-    def rewrite(gap: InfillSpan, before: Melody, rng: np.random.Generator) -> _Rewritten:
+    def rewrite(gap: InfillSpan, context: InfillContext, before: Melody, rng: np.random.Generator) -> _Rewritten:
         """Rewrite a gap of a melody that is in the key of the model."""
-        context, locked = InfillContext.from_melody(before, gap, encoding), held.between(gap.start, gap.end)
+        locked = held.between(gap.start, gap.end)
         drawn = draw_candidates(
             composer.model,
             context,
@@ -164,19 +168,18 @@ def iter_span_rewrites(
         notes = with_locked_durations(context.notes(tokens, encoding), locked.parts)
         nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
         broken = None if drawn.broken is None else int(drawn.broken[row])
-        whole = replace(before, notes=gap.filled(before, notes, 0))
+        whole = replace(before, notes=gap.filled(before, notes))
         return _Rewritten(whole, tokens, float(nats[0]), float(drawn.log_likelihood[row]), broken)
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
             rng = generator(seed, "rewrite", number)
-            done: list[_Rewritten] = []
-            for gap in gaps:
-                done.append(rewrite(gap, done[-1].melody if done else before, rng))
-            kept = [note for note in melody.notes if not _in_gap(note, gaps)]
-            new = [note for note in done[-1].melody.notes if _in_gap(note, gaps)]
+            done = [rewrite(gaps[0], contexts[0], before, rng)]
+            for gap in gaps[1:]:  # whose past has changed
+                whole = done[-1].melody
+                done.append(rewrite(gap, InfillContext.from_melody(whole, gap, encoding), whole, rng))
             yield Composition(
-                notes=(*kept, *Melody(tuple(new)).transposed(placement.semitones).notes),
+                notes=done[-1].melody.transposed(placement.semitones).notes,
                 key=placement.key,
                 meter=melody.meter,
                 tempo=melody.tempo,
@@ -205,10 +208,6 @@ class _Rewritten:
     log_likelihood: float
     policy_log_likelihood: float
     broken: int | None
-
-
-def _in_gap(note: Note, gaps: Sequence[InfillSpan]) -> bool:
-    return any(gap.start <= note.onset < gap.end for gap in gaps)
 
 
 @dataclass(frozen=True)

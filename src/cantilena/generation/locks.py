@@ -203,7 +203,7 @@ class LockGuide:
 
     def endings(self, bars: int) -> NDArray[np.int64]:
         """`(candidates, 2)`: no endings are tried, for whatever number of bars."""
-        return np.zeros((len(self._clock), 2), dtype=np.int64) * bars
+        return np.zeros((len(self._clock), 2), dtype=np.int64)
 
     def _restrict(self, allowed: NDArray[np.bool_], clock: int, part: int, last: int) -> None:
         first, after = self.encoding.parts[part]

@@ -40,6 +40,25 @@ export function debounced(call, milliseconds) {
   };
 }
 
+/**
+ * Follow a pointer that went down on an element: calls `move(event, hasMoved)` as it moves, `hasMoved` once it is further
+ * away than a distance in pixels, and `end(event, hasMoved)` when it goes up or is cancelled.
+ */
+export function followPointer(element, event, { distance, move, end }) {
+  let hasMoved = false;
+  const moved = (now) => {
+    hasMoved ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > distance;
+    move(now, hasMoved);
+  };
+  const listeners = { pointermove: moved, pointerup: ended, pointercancel: ended };
+  function ended(now) {
+    for (const [name, listener] of Object.entries(listeners)) element.removeEventListener(name, listener);
+    end(now, hasMoved);
+  }
+  element.setPointerCapture(event.pointerId);
+  for (const [name, listener] of Object.entries(listeners)) element.addEventListener(name, listener);
+}
+
 /** Announce a text to screen readers. */
 export function announce(text) {
   const region = byId("announcement");

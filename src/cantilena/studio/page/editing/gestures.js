@@ -1,6 +1,6 @@
 // Gestures on the piano roll while it is edited: select notes by click, Shift or a frame, move them, and resize them.
 
-import { draw } from "/page/elements.js";
+import { draw, followPointer } from "/page/elements.js";
 import { GRID } from "/page/editing/edits.js";
 
 const DRAG = 4, EDGE = { mouse: 7, touch: 14, pen: 9 };
@@ -14,24 +14,6 @@ export function startGesture(roll, event) {
   else onEmptyPlace(roll, event);
 }
 
-// Calls `move` when the pointer has moved far enough, and `end(hasMoved, isCancelled)`.
-function follow(roll, event, move, end) {
-  const { element } = roll, [x, y] = [event.clientX, event.clientY];
-  let hasMoved = false;
-  const moved = (now) => {
-    hasMoved ||= Math.hypot(now.clientX - x, now.clientY - y) > DRAG;
-    if (hasMoved) move(now);
-  };
-  const ended = (now) => {
-    for (const [name, listener] of [["pointermove", moved], ["pointerup", ended], ["pointercancel", ended]]) element.removeEventListener(name, listener);
-    end(hasMoved, now.type === "pointercancel", now);
-  };
-  element.setPointerCapture(event.pointerId);
-  element.addEventListener("pointermove", moved);
-  element.addEventListener("pointerup", ended);
-  element.addEventListener("pointercancel", ended);
-}
-
 function onNote(roll, event, group) {
   const number = Number(group.dataset.note), wasChosen = roll.numbers.includes(number);
   const box = group.querySelector("rect").getBoundingClientRect();
@@ -41,36 +23,42 @@ function onNote(roll, event, group) {
   if (!roll.numbers.includes(number)) return;
   const from = roll.placeOf(event), note = roll.candidate.melody.notes[number];
   let change = null;
-  follow(roll, event, (now) => {
+  const move = (now, hasMoved) => {
+    if (!hasMoved) return;
     const here = roll.placeOf(now), ticks = here.tick - from.tick;
     change = isResized
       ? { longer: Math.max(onGrid(note.duration + ticks), GRID) - note.duration }
       : { ticks: onGrid(note.onset + ticks) - note.onset, semitones: here.pitch - from.pitch };
     roll.preview(change);
-  }, (hasMoved, isCancelled) => {
+  };
+  const end = ({ type }, hasMoved) => {
     roll.preview(null);
     if (!hasMoved) {
       if (!event.shiftKey && wasChosen && roll.numbers.length > 1) roll.onPick([number]);
       roll.onMove(note.onset);
-    } else if (!isCancelled && change && Object.values(change).some(Boolean)) roll.onChange(isResized ? "resize" : "move", change);
-  });
+    } else if (type !== "pointercancel" && change && Object.values(change).some(Boolean)) roll.onChange(isResized ? "resize" : "move", change);
+  };
+  followPointer(roll.element, event, { distance: DRAG, move, end });
 }
 
 function onEmptyPlace(roll, event) {
   const from = roll.placeOf(event), box = roll.element.getBoundingClientRect(), scale = roll.width / box.width;
   const at = ({ clientX, clientY }) => [(clientX - box.left) * scale, (clientY - box.top) * (roll.height / box.height)];
   const [x, y] = at(event), frame = draw("rect", { class: "frame", x, y, width: 0, height: 0 }), before = event.shiftKey ? roll.numbers : [];
-  follow(roll, event, (now) => {
+  const move = (now, hasMoved) => {
+    if (!hasMoved) return;
     const [right, bottom] = at(now);
     for (const [name, value] of [["x", Math.min(x, right)], ["y", Math.min(y, bottom)], ["width", Math.abs(right - x)], ["height", Math.abs(bottom - y)]]) frame.setAttribute(name, value);
     if (!frame.isConnected) roll.element.append(frame);
     const here = roll.placeOf(now), [first, last] = [from.tick, here.tick].sort((a, b) => a - b), [low, high] = [from.pitch, here.pitch].sort((a, b) => a - b);
     const inside = roll.candidate.melody.notes.flatMap((note, number) => (note.onset < last && note.onset + note.duration > first && note.pitches.some((pitch) => pitch >= low && pitch <= high) ? [number] : []));
     roll.onPick([...new Set([...before, ...inside])]);
-  }, (hasMoved) => {
+  };
+  const end = (_, hasMoved) => {
     frame.remove();
     if (hasMoved) return;
     if (!event.shiftKey) roll.onPick([]);
     roll.onMove(Math.floor(from.tick / GRID) * GRID);
-  });
+  };
+  followPointer(roll.element, event, { distance: DRAG, move, end });
 }

@@ -1,5 +1,7 @@
 // Gestures on the score while it is edited: select notes by click, Shift or dragging over them, and move them.
 
+import { followPointer } from "/page/elements.js";
+
 const DRAG = 5;
 
 /** Begin a gesture at a pointer that goes down. */
@@ -9,9 +11,8 @@ export function startScoreGesture(score, event) {
   const from = score.placeOf(event), wasChosen = score.numbers.includes(number), before = event.shiftKey ? score.numbers : [];
   if (number >= 0 && event.shiftKey && before.length) score.onNotes(numbersBetween(Math.min(...before, number), Math.max(...before, number)));
   else if (number >= 0 && !wasChosen) score.onNotes([number]);
-  let hasMoved = false, change = null;
-  const moved = (now) => {
-    hasMoved ||= Math.hypot(now.clientX - x, now.clientY - y) > DRAG;
+  let change = null;
+  const move = (now, hasMoved) => {
     if (!hasMoved) return;
     if (number < 0) {
       const [first, last] = [from, score.placeOf(now)].sort((a, b) => a - b);
@@ -23,8 +24,7 @@ export function startScoreGesture(score, event) {
     change = isVertical ? { steps: Math.round((y - now.clientY) / score.stepHeight) } : { ticks: score.placeOf(now) - notes[number].onset };
     score.preview(change.steps ?? 0);
   };
-  const ended = (now) => {
-    for (const [name, listener] of [["pointermove", moved], ["pointerup", ended], ["pointercancel", ended]]) score.element.removeEventListener(name, listener);
+  const end = (now, hasMoved) => {
     score.preview(0);
     if (now.type === "pointercancel") return;
     if (hasMoved && change && (change.steps || change.ticks)) score.onChange("move", change);
@@ -35,10 +35,7 @@ export function startScoreGesture(score, event) {
       score.onTick(from);
     }
   };
-  score.element.setPointerCapture(event.pointerId);
-  score.element.addEventListener("pointermove", moved);
-  score.element.addEventListener("pointerup", ended);
-  score.element.addEventListener("pointercancel", ended);
+  followPointer(score.element, event, { distance: DRAG, move, end });
 }
 
 const numbersBetween = (first, last) => Array.from({ length: last - first + 1 }, (_, step) => first + step);

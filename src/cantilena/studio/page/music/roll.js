@@ -2,7 +2,7 @@
 
 import { startGesture } from "/page/editing/gestures.js";
 import { colourOf, isGiven } from "/page/music/colours.js";
-import { draw } from "/page/elements.js";
+import { draw, followPointer } from "/page/elements.js";
 import { barAt, barsOf, meterTicks, noteAt, pitchName, positionText } from "/page/music/music.js";
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
@@ -171,9 +171,6 @@ export class RollView {
       this.onSelect({ first: Math.min(first, here), last: Math.max(first, here) });
     };
     const end = (ended) => {
-      this.element.removeEventListener("pointermove", move);
-      this.element.removeEventListener("pointerup", end);
-      this.element.removeEventListener("pointercancel", end);
       if (ended.type === "pointercancel") return;
       if (isDrag) {
         move(ended);
@@ -182,9 +179,6 @@ export class RollView {
       this.onSelect(null);
       this.onMove(Math.floor(tickAt(ended.clientX) / 6) * 6);
     };
-    this.element.setPointerCapture(event.pointerId);
-    this.element.addEventListener("pointermove", move);
-    this.element.addEventListener("pointerup", end);
-    this.element.addEventListener("pointercancel", end);
+    followPointer(this.element, event, { distance: DRAG, move, end });
   }
 }
